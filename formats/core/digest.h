@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Cryptographic digests (OpenSSL is behind this), and the digest of a disk.
+ *
+ * The digest of a disk, "sha256-2m": SHA-256 of each 2 MiB block of the
+ * virtual disk (the last one may be shorter and is hashed as long as it is),
+ * then SHA-256 over the concatenated block digests.  Blocks can be hashed in
+ * any order and on any thread, a zero block's digest is known in advance, and
+ * two disks can be compared or re-synchronised block by block.  It says
+ * nothing of the container: a VMDK and the VHDX made from it have the same.
+ */
+#ifndef V2V_DIGEST_H
+#define V2V_DIGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "formats/core/error.h"
+
+#define V2V_SHA256_SIZE 32
+#define V2V_DIGEST_BLOCK (UINT64_C (2) * 1024 * 1024)
+#define V2V_DIGEST_MAX_SIZE 64
+
+/* One-shot SHA-256 into OUT (32 bytes). Cannot fail on valid arguments;
+ * aborts if the crypto library has no SHA-256. */
+void v2v_sha256 (const void *buf, size_t len, uint8_t out[V2V_SHA256_SIZE]);
+
+/* Incremental, for "sha1", "sha256", "sha512". */
+struct v2v_hash;
+struct v2v_hash *v2v_hash_new (const char *algorithm, struct v2v_error **err);
+void v2v_hash_update (struct v2v_hash *h, const void *buf, size_t len);
+/* Returns the number of bytes written to OUT. */
+size_t v2v_hash_final (struct v2v_hash *h, uint8_t out[V2V_DIGEST_MAX_SIZE]);
+void v2v_hash_free (struct v2v_hash *h);
+
+/* Block digests of one disk. */
+struct v2v_disk_digest {
+  uint64_t size_bytes;
+  uint64_t nr_blocks;
+  uint8_t *blocks; /* nr_blocks * 32 bytes; owned */
+  uint8_t root[V2V_SHA256_SIZE];
+  bool complete; /* root is valid */
+};
+/* All blocks start as the digest of zeros of their length. */
+struct v2v_disk_digest *v2v_disk_digest_new (uint64_t size_bytes,
+                                             struct v2v_error **err);
+/* Length in bytes of block B (2 MiB except the last). */
+uint64_t v2v_disk_digest_block_len (const struct v2v_disk_digest *d,
+                                    uint64_t block);
+/* Thread-safe for different blocks. BUF has the block's whole length. */
+void v2v_disk_digest_block (struct v2v_disk_digest *d, uint64_t block,
+                            const void *buf);
+void v2v_disk_digest_finish (struct v2v_disk_digest *d); /* computes root */
+void v2v_disk_digest_free (struct v2v_disk_digest *d);
+
+#endif /* V2V_DIGEST_H */

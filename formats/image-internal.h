@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Shared among image.c, image-drivers.c and the drivers; not outside. */
+#ifndef V2V_IMAGE_INTERNAL_H
+#define V2V_IMAGE_INTERNAL_H
+
+#include "formats/image.h"
+
+extern const struct v2v_image_ops v2v_null_ops;
+extern const struct v2v_image_ops v2v_raw_ops;
+
+#endif /* V2V_IMAGE_INTERNAL_H */

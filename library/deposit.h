@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Depositing a result: a folder of files that appears under its final name at
+ * once or not at all.
+ */
+#ifndef V2V_DEPOSIT_H
+#define V2V_DEPOSIT_H
+
+#include <stdbool.h>
+
+#include "formats/core/error.h"
+
+struct v2v_deposit;
+
+/* Start DIR/NAME, where NAME is made safe (v2v_safe_name) and numbered
+ * ("NAME-2") if it is taken.  Work happens in DIR/.NAME.part; with RESUME an
+ * existing one is continued, otherwise a stale one of ours is emptied.  DIR is
+ * made if it is missing.  A lock keeps two runs apart (V2V_ERR_USAGE). */
+struct v2v_deposit *v2v_deposit_begin (const char *dir, const char *name,
+                                       bool resume, struct v2v_error **err);
+/* The final folder name without DIR; borrowed. */
+const char *v2v_deposit_name (const struct v2v_deposit *d);
+/* Path of FILE inside the working folder; the caller frees. */
+char *v2v_deposit_path (const struct v2v_deposit *d, const char *file,
+                        struct v2v_error **err);
+/* Write a small file of text there, synced. */
+int v2v_deposit_write (struct v2v_deposit *d, const char *file,
+                       const void *bytes, unsigned long len,
+                       struct v2v_error **err);
+/* Sync and rename the folder to its final name. */
+int v2v_deposit_commit (struct v2v_deposit *d, struct v2v_error **err);
+/* Keep the working folder when closed without commit (for --resume). */
+void v2v_deposit_keep (struct v2v_deposit *d);
+/* Without commit or keep, the working folder and what is in it is removed. */
+void v2v_deposit_close (struct v2v_deposit *d);
+
+#endif /* V2V_DEPOSIT_H */

@@ -1,0 +1,37 @@
+# Libraries, with the oldest version we test: Debian 12's.
+AC_DEFUN([V2V_LIBRARIES], [
+  AC_SEARCH_LIBS([pthread_create], [pthread])
+  PKG_CHECK_MODULES([LIBXML2], [libxml-2.0 >= 2.9.10])
+  PKG_CHECK_MODULES([LIBARCHIVE], [libarchive >= 3.4])
+  PKG_CHECK_MODULES([ZLIB], [zlib >= 1.2.11])
+  PKG_CHECK_MODULES([LIBDEFLATE], [libdeflate >= 1.8])
+  PKG_CHECK_MODULES([LIBCRYPTO], [libcrypto >= 1.1.1])
+  PKG_CHECK_MODULES([JANSSON], [jansson >= 2.13])
+
+  AC_ARG_WITH([libnbd],
+    [AS_HELP_STRING([--without-libnbd], [no nbd: URIs and no qcow2])],
+    [], [with_libnbd=check])
+  have_libnbd=no
+  AS_IF([test "x$with_libnbd" != xno],
+    [PKG_CHECK_MODULES([LIBNBD], [libnbd >= 1.8],
+      [have_libnbd=yes
+       AC_DEFINE([HAVE_LIBNBD], [1], [libnbd is there])],
+      [AS_IF([test "x$with_libnbd" = xyes], [AC_MSG_ERROR([libnbd not found])])])])
+  AM_CONDITIONAL([HAVE_LIBNBD], [test "x$have_libnbd" = xyes])
+
+  AC_ARG_WITH([nbdkit],
+    [AS_HELP_STRING([--without-nbdkit], [do not build the nbdkit plugin])],
+    [], [with_nbdkit=check])
+  have_nbdkit=no
+  AS_IF([test "x$with_nbdkit" != xno],
+    [PKG_CHECK_MODULES([NBDKIT], [nbdkit >= 1.24],
+      [have_nbdkit=yes
+       PKG_CHECK_VAR([NBDKIT_PLUGINDIR], [nbdkit], [plugindir])],
+      [AS_IF([test "x$with_nbdkit" = xyes], [AC_MSG_ERROR([nbdkit not found])])])])
+  AM_CONDITIONAL([HAVE_NBDKIT], [test "x$have_nbdkit" = xyes])
+
+  PKG_CHECK_MODULES([CMOCKA], [cmocka >= 1.1.5], [have_cmocka=yes], [have_cmocka=no])
+  AM_CONDITIONAL([HAVE_CMOCKA], [test "x$have_cmocka" = xyes])
+
+  AC_CHECK_HEADERS([linux/fs.h])
+])
