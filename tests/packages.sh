@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# tests/packages.sh [build|sample|test]
+#
+# Install the Debian packages that building (build), making and converting the
+# sample machine as well (sample), or all tests (test, the default) need, as
+# far as they are missing.  Needs root or sudo only when something is missing.
+set -eu
+
+build=(
+    autoconf automake gcc libtool make pkg-config perl
+    libarchive-dev libdeflate-dev libjansson-dev libnbd-dev libssl-dev
+    libxml2-dev nbdkit-plugin-dev zlib1g-dev
+)
+# A machine to convert is made, not stored.
+sample=(
+    debootstrap dosfstools e2fsprogs fdisk mtools qemu-utils
+)
+test=(
+    7zip clang-14 clang-format-14 git guestfish lcov libcmocka-dev
+    libclang-rt-14-dev libnbd-bin libvhdi-utils libvmdk-utils
+    linux-image-amd64 nbdkit ovmf qemu-system-x86 shellcheck valgrind xz-utils
+    bzip2 xfsprogs
+)
+
+case "${1-test}" in
+    build) want=("${build[@]}") ;;
+    sample) want=("${build[@]}" "${sample[@]}") ;;
+    test) want=("${build[@]}" "${sample[@]}" "${test[@]}") ;;
+    *) echo "usage: $0 [build|sample|test]" >&2; exit 2 ;;
+esac
+
+missing=()
+for p in "${want[@]}"; do
+    case "$(dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null)" in
+        ii*) ;;
+        *) missing+=("$p") ;;
+    esac
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+sudo=
+if [ "$(id -u)" != 0 ]; then
+    sudo=sudo
+    command -v sudo >/dev/null || {
+        echo "$0: as root: apt-get install ${missing[*]}" >&2
+        exit 1
+    }
+fi
+export DEBIAN_FRONTEND=noninteractive
+echo "installing: ${missing[*]}"
+# An old list of packages names versions the mirror no longer has.
+$sudo apt-get update -q
+$sudo env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -q -y --no-install-recommends "${missing[@]}"
