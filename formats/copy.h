@@ -30,9 +30,11 @@ struct v2v_copy_opts {
   bool allow_deferred;  /* on reflink paths: leave the digest out and say so */
   bool no_reflink;      /* never share blocks (tests, benches) */
   bool top_only;        /* copy layer 0 only: differencing to differencing */
-  bool resume;          /* use the journal beside the destination */
+  bool resume;          /* DST was resumed: go on where journal_path ends */
   bool journal;         /* keep a journal so that the copy can be resumed */
-  const char *journal_path; /* NULL with journal: none */
+  const char *journal_path; /* NULL: none, whatever the two above say.  The
+                               file stays: the caller removes it when DST is
+                               finished and published */
   const char *item;     /* name for progress */
   v2v_progress_fn *progress;
   void *progress_arg;
@@ -58,6 +60,11 @@ struct v2v_copy_result {
  * zeros).  DST is NOT finished: the caller calls v2v_image_finish.  On
  * failure RESULT holds what was done so far; *RESULT is always valid for
  * v2v_copy_result_clear.  ERR V2V_ERR_INTERRUPTED when *cancel was set.
+ *
+ * With a journal, what was safely written is in it also after a failure or an
+ * interruption: the caller then calls v2v_image_keep_part (DST) before the
+ * close, and later v2v_image_resume and v2v_copy with opts->resume.  A resume
+ * with another source or other options is refused (V2V_ERR_MISMATCH).
  */
 int v2v_copy (struct v2v_image *src, struct v2v_image *dst,
               const struct v2v_copy_opts *opts,

@@ -3,14 +3,10 @@
 
 #include <config.h>
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <openssl/evp.h>
 
-#include "formats/core/bytes.h"
-#include "formats/core/cleanup.h"
 #include "formats/core/digest.h"
 
 struct v2v_hash {
@@ -73,64 +69,4 @@ v2v_hash_free (struct v2v_hash *h)
     return;
   EVP_MD_CTX_free (h->ctx);
   free (h);
-}
-
-uint64_t
-v2v_disk_digest_block_len (const struct v2v_disk_digest *d, uint64_t block)
-{
-  return v2v_min_u64 (V2V_DIGEST_BLOCK,
-                      d->size_bytes - block * V2V_DIGEST_BLOCK);
-}
-
-struct v2v_disk_digest *
-v2v_disk_digest_new (uint64_t size_bytes, struct v2v_error **err)
-{
-  struct v2v_disk_digest *d = calloc (1, sizeof *d);
-  CLEANUP_FREE void *zeros = calloc (1, V2V_DIGEST_BLOCK);
-  uint8_t zero_digest[V2V_SHA256_SIZE];
-
-  if (d == NULL || zeros == NULL)
-    goto nomem;
-  d->size_bytes = size_bytes;
-  d->nr_blocks = v2v_div_up (size_bytes, V2V_DIGEST_BLOCK);
-  d->blocks = reallocarray (NULL, d->nr_blocks ? d->nr_blocks : 1,
-                            V2V_SHA256_SIZE);
-  if (d->blocks == NULL)
-    goto nomem;
-
-  v2v_sha256 (zeros, V2V_DIGEST_BLOCK, zero_digest);
-  for (uint64_t b = 0; b < d->nr_blocks; ++b)
-    memcpy (d->blocks + b * V2V_SHA256_SIZE, zero_digest, V2V_SHA256_SIZE);
-  if (d->nr_blocks > 0)
-    v2v_disk_digest_block (d, d->nr_blocks - 1, zeros);
-  return d;
-
-nomem:
-  v2v_disk_digest_free (d);
-  v2v_fail_nomem (err);
-  return NULL;
-}
-
-void
-v2v_disk_digest_block (struct v2v_disk_digest *d, uint64_t block,
-                       const void *buf)
-{
-  v2v_sha256 (buf, (size_t) v2v_disk_digest_block_len (d, block),
-              d->blocks + block * V2V_SHA256_SIZE);
-}
-
-void
-v2v_disk_digest_finish (struct v2v_disk_digest *d)
-{
-  v2v_sha256 (d->blocks, (size_t) (d->nr_blocks * V2V_SHA256_SIZE), d->root);
-  d->complete = true;
-}
-
-void
-v2v_disk_digest_free (struct v2v_disk_digest *d)
-{
-  if (d == NULL)
-    return;
-  free (d->blocks);
-  free (d);
 }
