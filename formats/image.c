@@ -877,6 +877,8 @@ v2v_check_add (struct v2v_check_report *r, enum v2v_check_severity sev,
 
   if (r->nr_items >= V2V_CHECK_MAX_ITEMS) {
     r->nr_suppressed++;
+    if (!repaired && sev > r->worst_suppressed)
+      r->worst_suppressed = sev;
     return 0;
   }
   if (r->nr_items == r->cap) {

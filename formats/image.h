@@ -144,6 +144,7 @@ struct v2v_check_report {
   size_t nr_items;
   size_t cap;
   uint64_t nr_suppressed; /* beyond V2V_CHECK_MAX_ITEMS */
+  enum v2v_check_severity worst_suppressed; /* of these, not repaired */
   uint64_t nr_blocks;     /* blocks or grains allocated */
   uint64_t nr_blocks_total;
 };
