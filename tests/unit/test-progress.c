@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The progress display: fits any width, silent where it must be. */
+
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/core/bytes.h"
+#include "formats/core/json.h"
+#include "convert/progress.h"
+#include "test-util.h"
+
+static const struct v2v_progress half = {
+  .stage = "copy",
+  .item = "/srv/a/rather/long/folder/name/of/a/machine-disk1.vhdx",
+  .done_bytes = 4 * V2V_GIB,
+  .total_bytes = 8 * V2V_GIB,
+  .data_bytes = 1 * V2V_GIB,
+};
+
+static void
+test_a_line_fits_every_width (void **state)
+{
+  char out[V2V_PROGRESS_LINE];
+
+  (void) state;
+  for (unsigned width = 20; width <= 512; ++width) {
+    v2v_progress_line (out, width, &half, 850.0 * (double) V2V_MIB, 4.8);
+    assert_true (strlen (out) <= width);
+    assert_non_null (strstr (out, "50%"));
+    assert_null (strpbrk (out, "\r\n\033"));
+  }
+}
+
+static void
+test_rate_bytes_and_time_left_are_told (void **state)
+{
+  char out[V2V_PROGRESS_LINE];
+
+  (void) state;
+  v2v_progress_line (out, 80, &half, 850.0 * (double) V2V_MIB, 4.8);
+  assert_non_null (strstr (out, "4.0 GiB/8.0 GiB"));
+  assert_non_null (strstr (out, "850.0 MiB/s"));
+  assert_non_null (strstr (out, "0:05 left"));
+  v2v_progress_line (out, 40, &half, 850.0 * (double) V2V_MIB, 4.8);
+  assert_non_null (strstr (out, "850.0 MiB/s"));
+  assert_non_null (strstr (out, "0:05"));
+}
+
+static void
+test_a_wide_line_has_a_bar (void **state)
+{
+  char out[V2V_PROGRESS_LINE];
+
+  (void) state;
+  v2v_progress_line (out, 200, &half, 850.0 * (double) V2V_MIB, 3723.4);
+  assert_non_null (strstr (out, "[====="));
+  assert_non_null (strstr (out, "1:02:03 left"));
+}
+
+static void
+test_an_unknown_rate_and_an_empty_disk_are_fine (void **state)
+{
+  const struct v2v_progress empty = { .stage = "copy", .item = "x" };
+  char out[V2V_PROGRESS_LINE];
+
+  (void) state;
+  v2v_progress_line (out, 80, &empty, -1, -1);
+  assert_non_null (strstr (out, "100%"));
+  v2v_progress_line (out, 80, &half, -1, -1);
+  assert_null (strstr (out, "left"));
+}
+
+static void
+test_a_name_is_not_cut_inside_a_character (void **state)
+{
+  const struct v2v_progress p = {
+    .stage = "copy",
+    .item = "äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü.vhdx",
+    .total_bytes = 10,
+    .done_bytes = 5,
+  };
+  char out[V2V_PROGRESS_LINE];
+
+  (void) state;
+  for (unsigned width = 20; width <= 80; ++width) {
+    v2v_progress_line (out, width, &p, 1, 1);
+    assert_true (((unsigned char) out[0] & 0xc0) != 0x80);
+  }
+}
+
+/* Feed a whole copy to a bar on a file; the text it printed. */
+static char *
+run_bar (enum v2v_progress_mode mode)
+{
+  struct v2v_error *err = NULL;
+  struct v2v_progress_bar *bar;
+  char *text = NULL;
+  FILE *fp = tmpfile ();
+  long n;
+
+  assert_non_null (fp);
+  bar = v2v_progress_bar_new (mode, fp, &err);
+  assert_ptr (bar, err);
+  for (unsigned i = 0; i <= 10; ++i) {
+    const struct v2v_progress p = { .stage = "copy",
+                                    .item = "disk1.vhdx",
+                                    .done_bytes = i * V2V_MIB,
+                                    .total_bytes = 10 * V2V_MIB,
+                                    .data_bytes = i * 1000 };
+
+    v2v_progress_bar_update (bar, &p);
+  }
+  v2v_progress_bar_free (bar);
+  n = ftell (fp);
+  assert_true (n >= 0);
+  text = calloc (1, (size_t) n + 1);
+  assert_non_null (text);
+  rewind (fp);
+  assert_int_equal (fread (text, 1, (size_t) n, fp), n);
+  fclose (fp);
+  return text;
+}
+
+static void
+test_nothing_is_printed_where_there_is_no_terminal (void **state)
+{
+  char *text = run_bar (V2V_PROGRESS_AUTO);
+
+  (void) state;
+  assert_string_equal (text, "");
+  free (text);
+}
+
+static void
+test_json_lines_parse_and_end_complete (void **state)
+{
+  char *text = run_bar (V2V_PROGRESS_JSON), *save = NULL;
+  unsigned lines = 0;
+  uint64_t done = 0, total = 0, last = 0;
+
+  (void) state;
+  for (char *line = strtok_r (text, "\n", &save); line != NULL;
+       line = strtok_r (NULL, "\n", &save)) {
+    struct v2v_error *err = NULL;
+    struct v2v_json *j = v2v_json_parse (line, strlen (line), "line", &err);
+
+    assert_ptr (j, err);
+    assert_true (v2v_json_get_u64 (j, "done_bytes", &done));
+    assert_true (v2v_json_get_u64 (j, "total_bytes", &total));
+    assert_true (done >= last);
+    assert_string_equal (v2v_json_get_string (j, "item"), "disk1.vhdx");
+    last = done;
+    lines++;
+    v2v_json_free (j);
+  }
+  assert_true (lines > 1);
+  assert_int_equal (done, total);
+  free (text);
+}
+
+static void
+test_a_bar_ends_with_one_line_and_no_escape_codes (void **state)
+{
+  char *text = run_bar (V2V_PROGRESS_BAR);
+  const size_t n = strlen (text);
+
+  (void) state;
+  assert_true (n > 0 && text[n - 1] == '\n');
+  assert_ptr_equal (strchr (text, '\n'), text + n - 1);
+  assert_null (strchr (text, '\033'));
+  free (text);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_a_line_fits_every_width),
+    cmocka_unit_test (test_rate_bytes_and_time_left_are_told),
+    cmocka_unit_test (test_a_wide_line_has_a_bar),
+    cmocka_unit_test (test_an_unknown_rate_and_an_empty_disk_are_fine),
+    cmocka_unit_test (test_a_name_is_not_cut_inside_a_character),
+    cmocka_unit_test (test_nothing_is_printed_where_there_is_no_terminal),
+    cmocka_unit_test (test_json_lines_parse_and_end_complete),
+    cmocka_unit_test (test_a_bar_ends_with_one_line_and_no_escape_codes),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
