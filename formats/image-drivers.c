@@ -10,6 +10,7 @@
 #include "formats/image-internal.h"
 
 static const struct v2v_image_ops *const drivers[] = {
+  &v2v_vhd_ops,
   &v2v_raw_ops,
   &v2v_null_ops,
   NULL,
