@@ -4,10 +4,13 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "formats/core/bytes.h"
@@ -60,6 +63,107 @@ test_sample (const char *name)
   if (required != NULL && strcmp (required, "1") == 0)
     fail_msg ("sample %s is missing (V2V_SAMPLES=%s)", name, dir ? dir : "");
   return NULL;
+}
+
+char *
+test_sample_unpacked (const char *name, const char *dir)
+{
+  static const char *const tools[][2] = { { ".gz", "gzip" },
+                                          { ".bz2", "bzip2" },
+                                          { ".xz", "xz" } };
+  char *packed = test_sample (name);
+  const char *base = strrchr (name, '/');
+  const char *dot = strrchr (name, '.');
+  const char *tool = NULL;
+  char *path = NULL;
+
+  if (packed == NULL)
+    return NULL;
+  base = base ? base + 1 : name;
+  for (size_t i = 0; dot != NULL && i < 3; ++i)
+    if (strcmp (dot, tools[i][0]) == 0)
+      tool = tools[i][1];
+  if (tool == NULL)
+    fail_msg ("%s: not a packed sample", name);
+  if (asprintf (&path, "%s/%.*s", dir, (int) (dot - base), base) == -1)
+    fail_msg ("out of memory");
+  assert_int_equal (
+      test_run ((const char *const[]){ tool, "-dc", packed, NULL }, path), 0);
+  free (packed);
+  return path;
+}
+
+int
+test_run (const char *const argv[], const char *out)
+{
+  const pid_t pid = fork ();
+  int status;
+
+  if (pid == -1)
+    fail_msg ("fork: %s", strerror (errno));
+  if (pid == 0) {
+    const int null = open ("/dev/null", O_RDWR);
+    const int fd = out ? open (out, O_WRONLY | O_CREAT | O_TRUNC, 0600) : null;
+
+    if (null == -1 || fd == -1 || dup2 (null, 0) == -1 || dup2 (fd, 1) == -1 ||
+        dup2 (null, 2) == -1)
+      _exit (126);
+    execvp (argv[0], (char *const *) (uintptr_t) argv);
+    _exit (127);
+  }
+  while (waitpid (pid, &status, 0) == -1)
+    if (errno != EINTR)
+      fail_msg ("waitpid: %s", strerror (errno));
+  return WIFEXITED (status) ? WEXITSTATUS (status) : 128;
+}
+
+bool
+test_have (const char *program)
+{
+  const char *path = getenv ("PATH");
+
+  while (path != NULL && *path != '\0') {
+    const size_t len = strcspn (path, ":");
+    char *file = NULL;
+    bool found;
+
+    if (asprintf (&file, "%.*s/%s", (int) len, path, program) == -1)
+      return false;
+    found = access (file, X_OK) == 0;
+    free (file);
+    if (found)
+      return true;
+    path += len + (path[len] == ':');
+  }
+  return false;
+}
+
+void *
+test_read_file (const char *path, size_t *ret_len)
+{
+  FILE *fp = fopen (path, "rb");
+  struct stat st;
+  char *buf;
+
+  if (fp == NULL || fstat (fileno (fp), &st) == -1)
+    fail_msg ("%s: %s", path, strerror (errno));
+  buf = malloc ((size_t) st.st_size + 1);
+  assert_non_null (buf);
+  assert_int_equal (fread (buf, 1, (size_t) st.st_size, fp), st.st_size);
+  fclose (fp);
+  *ret_len = (size_t) st.st_size;
+  return buf;
+}
+
+void
+test_write_file (const char *path, const void *buf, size_t len)
+{
+  FILE *fp = fopen (path, "wb");
+
+  if (fp == NULL)
+    fail_msg ("%s: %s", path, strerror (errno));
+  assert_int_equal (fwrite (buf, 1, len, fp), len);
+  assert_int_equal (fclose (fp), 0);
 }
 
 char *

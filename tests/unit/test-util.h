@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,14 +16,13 @@
 #include "formats/image.h"
 
 /* Fail the test, printing the error, if R is not 0 (or a pointer is NULL). */
-#define assert_ok(r, err) test_assert_ok ((r) == 0, err, __FILE__, __LINE__)
+#define assert_ok(r, err)  test_assert_ok ((r) == 0, err, __FILE__, __LINE__)
 #define assert_ptr(p, err) test_assert_ok ((p) != NULL, err, __FILE__, __LINE__)
-void test_assert_ok (int ok, struct v2v_error *err, const char *file,
-                     int line);
+void test_assert_ok (int ok, struct v2v_error *err, const char *file, int line);
 
 /* *ERR must be set, with CODE, and contain TEXT; it is freed and set to
  * NULL. */
-#define assert_error(err, code, text) \
+#define assert_error(err, code, text)                                          \
   test_assert_error (err, code, text, __FILE__, __LINE__)
 void test_assert_error (struct v2v_error **err, enum v2v_error_code code,
                         const char *text, const char *file, int line);
@@ -31,6 +31,20 @@ void test_assert_error (struct v2v_error **err, enum v2v_error_code code,
  * skip ()); with V2V_SAMPLES_REQUIRED=1 a missing sample fails the test.  The
  * caller frees. */
 char *test_sample (const char *name);
+
+/* The same for a sample kept as NAME.gz, NAME.bz2 or NAME.xz: unpacked into
+ * DIR under its name without the suffix; NULL when it is not there. */
+char *test_sample_unpacked (const char *name, const char *dir);
+
+/* Run ARGV (found on PATH), its output into the file OUT or, if NULL, nowhere;
+ * returns its exit status, 127 when there is no such program. */
+int test_run (const char *const argv[], const char *out);
+/* Is PROGRAM on the PATH?  What is missing makes a test skip (). */
+bool test_have (const char *program);
+
+/* The bytes of a file; the caller frees. */
+void *test_read_file (const char *path, size_t *ret_len);
+void test_write_file (const char *path, const void *buf, size_t len);
 
 /* A new folder below $TMPDIR, removed with its contents by the second. */
 char *test_tmpdir (void);
