@@ -25,11 +25,14 @@ struct v2v_progress {
 typedef void v2v_progress_fn (void *arg, const struct v2v_progress *p);
 
 struct v2v_copy_opts {
-  unsigned threads;     /* 0 = one per online CPU, at most 16 */
+  unsigned threads;     /* 0 = one per usable CPU, at most 16; max. 24 */
   bool digest;          /* compute the disk digest in the same pass */
   bool allow_deferred;  /* on reflink paths: leave the digest out and say so */
   bool no_reflink;      /* never share blocks (tests, benches) */
-  bool top_only;        /* copy layer 0 only: differencing to differencing */
+  bool top_only;        /* copy layer 0 only: differencing to differencing;
+                           there is no digest then */
+  bool overwrite;       /* DST holds something already (v2v_image_open_rw):
+                           zeros are written too */
   bool resume;          /* DST was resumed: go on where journal_path ends */
   bool journal;         /* keep a journal so that the copy can be resumed */
   const char *journal_path; /* NULL: none, whatever the two above say.  The
