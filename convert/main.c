@@ -23,7 +23,10 @@
 /* clang-format off */
 const struct v2v_command *const cmd_table[] = {
   &cmd_check,
+  &cmd_compare,
   &cmd_completion,
+  &cmd_copy,
+  &cmd_digest,
   &cmd_map,
   NULL
 };

@@ -93,9 +93,8 @@ v2v_space_check_bytes (const char *path, uint64_t need, struct v2v_error **err)
                         "to be zeros, --no-space-check starts anyway");
 }
 
-/* Can blocks be shared between the files of SRC and PATH? */
-static bool
-may_share (const char *path, struct v2v_image *src)
+bool
+v2v_space_may_share (const char *path, struct v2v_image *src)
 {
 #ifdef HAVE_LINUX_FS_H
   CLEANUP_FREE char *dir = existing_folder (path);
@@ -123,7 +122,7 @@ v2v_space_check (const char *path, struct v2v_image *src,
 {
   uint64_t need;
 
-  if (!create->no_holes && may_share (path, src))
+  if (!create->no_holes && v2v_space_may_share (path, src))
     return 0;
   if (v2v_space_needed (src, create, top_only, &need, err) == -1)
     return -1;

@@ -23,8 +23,11 @@ int v2v_space_needed (struct v2v_image *src,
 int v2v_space_check_bytes (const char *path, uint64_t need,
                            struct v2v_error **err);
 
-/* Both.  A copy that may share its blocks with the source (the same file
- * system, of a kind that can) needs none. */
+/* May a copy of SRC to PATH share its blocks: the same file system, of a kind
+ * that can? */
+bool v2v_space_may_share (const char *path, struct v2v_image *src);
+
+/* Both.  A copy that may share its blocks needs none. */
 int v2v_space_check (const char *path, struct v2v_image *src,
                      const struct v2v_create_opts *create, bool top_only,
                      struct v2v_error **err);
