@@ -9,5 +9,6 @@ extern const struct v2v_image_ops v2v_null_ops;
 extern const struct v2v_image_ops v2v_raw_ops;
 extern const struct v2v_image_ops v2v_vhd_ops;
 extern const struct v2v_image_ops v2v_vmdk_ops;
+extern const struct v2v_image_ops v2v_vhdx_ops;
 
 #endif /* V2V_IMAGE_INTERNAL_H */
