@@ -99,6 +99,7 @@ struct v2v_hyperv_opts {
   unsigned start_delay_seconds;
   bool migration_compatibility; /* processors of different models */
   enum v2v_shared_disks shared_disks;
+  const struct v2v_guid *id; /* fixed identity for tests; NULL = random */
 };
 
 enum v2v_hyperv_bus { V2V_HYPERV_IDE, V2V_HYPERV_SCSI };

@@ -260,6 +260,12 @@ v2v_json_is_array (const struct v2v_json *j)
 }
 
 bool
+v2v_json_is_null (const struct v2v_json *j)
+{
+  return json_is_null (J (j));
+}
+
+bool
 v2v_json_is_object (const struct v2v_json *j)
 {
   return json_is_object (J (j));

@@ -67,6 +67,7 @@ bool v2v_json_get_bool (const struct v2v_json *obj, const char *key,
                         bool *ret);
 bool v2v_json_is_array (const struct v2v_json *j);
 bool v2v_json_is_object (const struct v2v_json *j);
+bool v2v_json_is_null (const struct v2v_json *j);
 size_t v2v_json_length (const struct v2v_json *array);
 const struct v2v_json *v2v_json_at (const struct v2v_json *array, size_t i);
 const char *v2v_json_string_value (const struct v2v_json *j);
