@@ -286,6 +286,10 @@ refuse_aliases (struct vmdk_map *m, uint32_t gdi, const uint8_t *buf,
     if (m->entry (m, buf + (size_t) i * m->entry_bytes, &at) == -1 ||
         at == VMDK_AT_ABSENT || at == VMDK_AT_ZERO)
       continue;
+    /* The last grain, if cut, may share its slot with another. */
+    if (vmdk_map_grain_length (m, (uint64_t) gdi * m->nr_gtes + i) <
+        m->grain_bytes)
+      continue;
     slot = at / m->grain_bytes;
     if (m->slots[slot / 8] & 1u << slot % 8)
       return vmdk_map_fail (m, err,
