@@ -13,6 +13,8 @@ static const struct v2v_image_ops *const drivers[] = {
   &v2v_vhd_ops,
   &v2v_vmdk_ops,
   &v2v_vhdx_ops,
+  &v2v_qcow2_ops,
+  &v2v_nbd_ops,
   &v2v_raw_ops,
   &v2v_null_ops,
   NULL,

@@ -5,7 +5,9 @@
 
 #include "formats/image.h"
 
+extern const struct v2v_image_ops v2v_nbd_ops;
 extern const struct v2v_image_ops v2v_null_ops;
+extern const struct v2v_image_ops v2v_qcow2_ops;
 extern const struct v2v_image_ops v2v_raw_ops;
 extern const struct v2v_image_ops v2v_vhd_ops;
 extern const struct v2v_image_ops v2v_vmdk_ops;

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 /* A header may claim 64 TiB: an input gets this much of its disk read. */
 #define FUZZ_MAX_READ (UINT64_C (64) * 1024 * 1024)
-#define FUZZ_PIECE (1024 * 1024)
+#define FUZZ_PIECE    (1024 * 1024)
 
 /* Read the first FUZZ_MAX_READ bytes of IMG; errors end it. */
 static inline void
