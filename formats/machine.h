@@ -205,6 +205,7 @@ struct v2v_source *v2v_source_open (const char *path,
                                     struct v2v_error **err);
 void v2v_source_close (struct v2v_source *src);
 const char *v2v_source_kind (const struct v2v_source *src); /* "ova" ... */
+/* 0 for a package whose collections are all empty. */
 size_t v2v_source_nr_machines (const struct v2v_source *src);
 struct v2v_machine *v2v_source_machine (struct v2v_source *src, size_t i);
 
@@ -223,6 +224,7 @@ struct v2v_manifest_entry {
   char *hex;       /* lower case */
   bool checked;
   bool matched;
+  bool reported; /* a mismatch has become an error or a finding */
 };
 /* Entries of the manifest, or 0 if there is none. */
 size_t v2v_source_manifest (const struct v2v_source *src,
@@ -232,6 +234,29 @@ size_t v2v_source_manifest (const struct v2v_source *src,
  * be NULL. */
 int v2v_source_verify_manifest (struct v2v_source *src,
                                 struct v2v_error **err);
+/* The pipeline hashed a whole file of the package while it copied it: record
+ * the digest and compare it with the manifest.  ALGORITHM is "sha1", "sha256"
+ * or "sha512"; HEX is in either case.  *RET_LISTED (may be NULL) tells whether
+ * the manifest names FILE with that algorithm.  A mismatch is
+ * V2V_ERR_MISMATCH naming FILE when strict, a finding on every machine when
+ * warn.
+ */
+int v2v_source_report_digest (struct v2v_source *src, const char *file,
+                              const char *algorithm, const char *hex,
+                              bool *ret_listed, struct v2v_error **err);
+
+/* Does the package come from a pipe?  Then each file can be read once: open
+ * the disks in ascending v2v_source_disk_position, and read each one to its
+ * end before the next is opened.  A file that is asked for out of its order
+ * is spooled to a temporary file (RET_SPOOLED says so).  Files in the manifest
+ * are hashed as they pass; v2v_source_verify_manifest tells the verdict.  Such
+ * an io must be released before v2v_source_close.
+ */
+bool v2v_source_is_stream (const struct v2v_source *src);
+/* Where the disk's file comes in the package: its index in References. */
+size_t v2v_source_disk_position (const struct v2v_source *src,
+                                 const struct v2v_disk *disk);
+
 /* Signer of the .cert: subject, or NULL when unsigned. *RET_VERIFIED: the
  * signature fits the manifest; *RET_TRUSTED: the chain leads to ca_file. */
 const char *v2v_source_signer (const struct v2v_source *src,
