@@ -25,10 +25,18 @@ AC_DEFUN([V2V_LIBRARIES], [
   have_nbdkit=no
   AS_IF([test "x$with_nbdkit" != xno],
     [PKG_CHECK_MODULES([NBDKIT], [nbdkit >= 1.24],
-      [have_nbdkit=yes
-       PKG_CHECK_VAR([NBDKIT_PLUGINDIR], [nbdkit], [plugindir])],
+      [have_nbdkit=yes],
       [AS_IF([test "x$with_nbdkit" = xyes], [AC_MSG_ERROR([nbdkit not found])])])])
   AM_CONDITIONAL([HAVE_NBDKIT], [test "x$have_nbdkit" = xyes])
+  # nbdkit's own folder is not below our prefix: named on request only.
+  AC_ARG_WITH([nbdkit-plugindir],
+    [AS_HELP_STRING([--with-nbdkit-plugindir=DIR],
+      [where to install the plugin @<:@LIBDIR/nbdkit/plugins@:>@; "system" is
+       where nbdkit looks])],
+    [], [with_nbdkit_plugindir='${libdir}/nbdkit/plugins'])
+  AS_IF([test "x$with_nbdkit_plugindir" = xsystem],
+    [with_nbdkit_plugindir=`$PKG_CONFIG --variable=plugindir nbdkit`])
+  AC_SUBST([NBDKIT_PLUGINDIR], [$with_nbdkit_plugindir])
 
   PKG_CHECK_MODULES([CMOCKA], [cmocka >= 1.1.5], [have_cmocka=yes], [have_cmocka=no])
   AM_CONDITIONAL([HAVE_CMOCKA], [test "x$have_cmocka" = xyes])
