@@ -52,3 +52,13 @@ expect_status () {
     [ "$got" = "$want" ] || fail "exit status $got, expected $want: $*
 $out"
 }
+
+# The nbdkit plugin of this build. One with sanitizers cannot be loaded by an
+# nbdkit without.
+requires_plugin () {
+    requires nbdkit --version
+    requires nbdkit --dump-plugin "$V2V_NBDKIT_PLUGIN"
+}
+requires_libnbd () {
+    requires grep -q '^#define HAVE_LIBNBD 1' "$abs_top_builddir/config.h"
+}
