@@ -755,5 +755,6 @@ const struct v2v_image_ops v2v_vmdk_ops = {
   .locate = vmdk_locate,
   .stream = vmdk_stream,
   .decode = vmdk_decode,
+  .check = vmdk_check,
   .close = vmdk_close,
 };
