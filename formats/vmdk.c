@@ -70,6 +70,7 @@ vmdk_embedded_check (const struct vmdk_descriptor *d,
   /* A capacity rounded up to whole grains is the same disk. */
   if (e->sectors != h->capacity &&
       !(e->sectors != 0 && e->sectors < h->capacity &&
+        h->capacity % h->grain_size == 0 &&
         h->capacity - e->sectors < h->grain_size))
     return v2v_fail (err, V2V_ERR_FORMAT,
                      "embedded descriptor: extent of %" PRIu64
