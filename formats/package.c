@@ -454,7 +454,7 @@ window (struct v2v_package *pkg, const struct member *m, struct v2v_io *base,
   /* A spooled file has its own name already. */
   if ((m->spooled
            ? asprintf (&shown, "%s", name)
-           : asprintf (&shown, "%s(%s)", v2v_io_name (base), name)) == -1) {
+           : asprintf (&shown, "%s:%s", v2v_io_name (base), name)) == -1) {
     shown = NULL;
     v2v_fail_nomem (err);
     return NULL;

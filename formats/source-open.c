@@ -35,7 +35,7 @@ parse_ovf (struct v2v_source *src, const struct v2v_source_opts *opts,
   if (text == NULL)
     return -1;
   if (strcmp (src->kind, "ova") == 0
-          ? asprintf (&shown, "%s(%s)", src->path, src->descriptor) == -1
+          ? asprintf (&shown, "%s:%s", src->path, src->descriptor) == -1
           : (shown = strdup (src->path)) == NULL) {
     shown = NULL;
     return v2v_fail_nomem (err);
