@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* OVA files.  A plain tar is read in place (tar.c).  Ones that somebody put
  * into gzip, xz, bzip2, zstd or zip cannot: they are unpacked into a temporary
- * file first; libarchive does that and is used nowhere else.
+ * file first.  libarchive does that, except for gzip, and is used nowhere else.
  * DSP0243 section 5.3 knows the plain USTAR only.
  */
 
@@ -16,6 +16,7 @@
 
 #include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
+#include "formats/core/gzip.h"
 #include "formats/core/spool.h"
 #include "formats/ova.h"
 #include "formats/tar.h"
@@ -179,7 +180,6 @@ static int
 unpack (struct source *src, struct archive *a, struct v2v_spool *s,
         struct unpacked *u, struct v2v_error **err)
 {
-  archive_read_support_filter_gzip (a);
   archive_read_support_filter_xz (a);
   archive_read_support_filter_bzip2 (a);
   archive_read_support_filter_zstd (a);
@@ -244,6 +244,35 @@ package_of (struct v2v_io *spool, const struct unpacked *u, const char *name,
   return pkg;
 }
 
+/* What a package of this size may unpack to. */
+static uint64_t
+unpacked_bound (const struct v2v_io *io)
+{
+  uint64_t max;
+
+  if (!v2v_mul_u64 (v2v_io_size (io), MAX_RATIO, &max) ||
+      !v2v_add_u64 (max, 64 * V2V_MIB, &max) || max > INT64_MAX)
+    return INT64_MAX;
+  return max;
+}
+
+/* libarchive does not look at the CRC of gzip; ours does. */
+static struct v2v_package *
+open_gzip (struct v2v_io *io, struct v2v_error **err)
+{
+  struct v2v_io *spool = v2v_gunzip (io, unpacked_bound (io), err);
+  struct zip_member data = { .size = 0 };
+  const struct unpacked u = { .members = &data, .nr = 1 };
+  struct v2v_package *pkg;
+
+  if (spool == NULL)
+    return NULL;
+  data.size = v2v_io_size (spool);
+  pkg = package_of (spool, &u, v2v_io_name (io), err);
+  v2v_io_unref (spool);
+  return pkg;
+}
+
 static struct v2v_package *
 open_wrapped (struct v2v_io *io, bool zip, struct v2v_error **err)
 {
@@ -253,17 +282,13 @@ open_wrapped (struct v2v_io *io, bool zip, struct v2v_error **err)
   struct source *src = calloc (1, sizeof *src);
   struct archive *a = archive_read_new ();
   struct v2v_spool *s = NULL;
-  uint64_t max;
 
   if (src == NULL || a == NULL) {
     v2v_fail_nomem (err);
     goto out;
   }
   src->io = io;
-  if (!v2v_mul_u64 (v2v_io_size (io), MAX_RATIO, &max) ||
-      !v2v_add_u64 (max, 64 * V2V_MIB, &max) || max > INT64_MAX)
-    max = INT64_MAX;
-  s = v2v_spool_new (v2v_io_name (io), max, err);
+  s = v2v_spool_new (v2v_io_name (io), unpacked_bound (io), err);
   if (s != NULL && unpack (src, a, s, &u, err) == 0)
     spool = v2v_spool_finish (STEAL (s), err);
   if (spool != NULL)
@@ -298,5 +323,7 @@ v2v_ova_open (struct v2v_io *io, bool *ret_spooled, struct v2v_error **err)
   if (!wrapped)
     return v2v_package_tar (io, err);
   *ret_spooled = true;
+  if (memcmp (head, "\x1f\x8b", 2) == 0)
+    return open_gzip (io, err);
   return open_wrapped (io, memcmp (head, "PK", 2) == 0, err);
 }
