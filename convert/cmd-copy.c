@@ -491,13 +491,15 @@ print_text (const struct args *a, const struct v2v_image *dst,
   const struct v2v_image_info *di = v2v_image_get_info (dst);
   char size[32], data[32], file[32], shared[32], rate[40];
 
-  printf ("%s: %s%s%s, disk of %s with %s of data, file of %s, %.1f s, %s\n",
-          a->output, di->format, di->variant ? " " : "",
-          di->variant ? di->variant : "",
-          v2v_format_size (di->size_bytes, size),
-          v2v_format_size (res->data_bytes - res->zero_bytes, data),
-          v2v_format_size ((uint64_t) st->st_size, file), res->seconds,
-          cmd_format_rate (res->data_bytes, res->seconds, rate));
+  printf (
+      "%s: %s%s%s, disk of %s with %s of data, file of %s, %.1f s%s%s\n",
+      a->output, di->format, di->variant ? " " : "",
+      di->variant ? di->variant : "", v2v_format_size (di->size_bytes, size),
+      v2v_format_size (res->data_bytes - res->zero_bytes, data),
+      v2v_format_size ((uint64_t) st->st_size, file), res->seconds,
+      res->data_bytes ? ", " : "",
+      res->data_bytes ? cmd_format_rate (res->data_bytes, res->seconds, rate)
+                      : "");
   if (res->shared_bytes > 0)
     printf ("%s shared with the source, not copied\n",
             v2v_format_size (res->shared_bytes, shared));

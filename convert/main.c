@@ -27,6 +27,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_completion,
   &cmd_copy,
   &cmd_digest,
+  &cmd_info,
   &cmd_map,
   NULL
 };

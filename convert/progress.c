@@ -28,7 +28,7 @@ struct v2v_progress_bar {
   char stage[16];
   double started;      /* monotonic seconds */
   uint64_t start_done; /* a resumed copy does not start at 0 */
-  bool finished;       /* the last line of this item is out */
+  bool finished;       /* the last line of this item was out */
 };
 
 bool
@@ -107,8 +107,8 @@ join_with_bar (char out[V2V_PROGRESS_LINE], unsigned width, const char *head,
   size_t cells, full;
   char bar[256];
 
-  if (used + 14 > width) { /* no room for a bar worth looking at */
-    snprintf (out, V2V_PROGRESS_LINE, "%s%s", head, tail);
+  if (used + 15 > width) { /* no room for a bar worth looking at */
+    snprintf (out, V2V_PROGRESS_LINE, "%s %s", head, tail);
     return;
   }
   cells = width - used - 4;
@@ -148,7 +148,7 @@ v2v_progress_line (char out[V2V_PROGRESS_LINE], unsigned width,
     snprintf (tail, sizeof tail, "%s/%s %s/s %s left", done, total, speed,
               left < 0 ? "?" : eta);
   else
-    snprintf (tail, sizeof tail, " %s/s %s", speed, left < 0 ? "?" : eta);
+    snprintf (tail, sizeof tail, "%s/s %s", speed, left < 0 ? "?" : eta);
   join_with_bar (out, width, head, tail, part);
   if (strlen (out) > width)
     out[width] = '\0';
@@ -167,26 +167,16 @@ wipe (struct v2v_progress_bar *bar)
 
 static void
 draw (struct v2v_progress_bar *bar, const struct v2v_progress *p, double rate,
-      double left, double elapsed, bool last)
+      double left)
 {
   /* The last column stays free: writing there wraps on some terminals. */
   const unsigned width = terminal_width (bar->fp) - 1;
-  char line[V2V_PROGRESS_LINE], total[32], speed[32], took[32];
+  char line[V2V_PROGRESS_LINE];
 
-  if (last) {
-    v2v_format_size (p->total_bytes, total);
-    v2v_format_size (rate > 0 ? (uint64_t) rate : 0, speed);
-    format_time (elapsed, took);
-    snprintf (line, sizeof line, "%.80s: %s in %s, %s/s",
-              p->item ? p->item : p->stage, total, took, speed);
-    if (strlen (line) > width)
-      line[width] = '\0';
-  }
-  else
-    v2v_progress_line (line, width, p, rate, left);
+  v2v_progress_line (line, width, p, rate, left);
   wipe (bar);
-  fprintf (bar->fp, "%s%s", line, last ? "\n" : "");
-  bar->shown = last ? 0 : (unsigned) strlen (line);
+  fputs (line, bar->fp);
+  bar->shown = (unsigned) strlen (line);
   fflush (bar->fp);
 }
 
@@ -227,7 +217,6 @@ v2v_progress_bar_update (void *arg, const struct v2v_progress *p)
 {
   struct v2v_progress_bar *bar = arg;
   double elapsed, rate = -1, left = -1;
-  bool last;
 
   if (bar->mode == V2V_PROGRESS_NONE)
     return;
@@ -246,12 +235,16 @@ v2v_progress_bar_update (void *arg, const struct v2v_progress *p)
     rate = (double) (p->done_bytes - bar->start_done) / elapsed;
   if (rate > 0 && p->total_bytes >= p->done_bytes)
     left = (double) (p->total_bytes - p->done_bytes) / rate;
-  last = p->done_bytes >= p->total_bytes;
-  bar->finished = last;
+  bar->finished = p->done_bytes >= p->total_bytes;
   if (bar->mode == V2V_PROGRESS_JSON)
     print_json (bar, p, rate, left);
+  else if (bar->finished) {
+    /* What comes next, a result or another disk, has its own line. */
+    wipe (bar);
+    fflush (bar->fp);
+  }
   else
-    draw (bar, p, rate, left, elapsed, last);
+    draw (bar, p, rate, left);
 }
 
 void

@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A copy that is stopped leaves nothing under the final name, whichever way it
+# was stopped, and --resume finishes it with the same result.
+. "$abs_top_srcdir/tests/functions.sh"
+requires jq --version
+workdir
+
+head -c 60M /dev/urandom >src.raw
+truncate -s 80M src.raw
+want=$(v2v digest src.raw)
+want=${want%% *}
+
+start () { # a slow copy to out.vhdx in the background
+    v2v copy --rate 12M src.raw out.vhdx >log 2>&1 &
+    pid=$!
+}
+finish () { # WHAT: the result is whole, and nothing else is left
+    [ "$(v2v digest out.vhdx)" = "$want  out.vhdx" ] || fail "$1: another disk"
+    [ "$(v2v check --json out.vhdx | jq -r .result)" = sound ] ||
+        fail "$1: not sound"
+    [ "$(ls)" = "$(printf 'log\nout.vhdx\nsrc.raw')" ] || fail "$1: left: $(ls)"
+    rm out.vhdx
+}
+
+# An orderly stop.
+start
+sleep 2
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+[ $status = 130 ] || fail "SIGTERM: status $status: $(cat log)"
+[ ! -e out.vhdx ] || fail "SIGTERM: out.vhdx is there"
+grep -q '^v2v: interrupted' log || fail "SIGTERM: $(cat log)"
+grep -q -- '--resume' log || fail "SIGTERM: no word on how to go on: $(cat log)"
+resumed=$(v2v copy --resume --json src.raw out.vhdx | jq .resumed_bytes)
+[ "$resumed" -gt 0 ] || fail "SIGTERM: nothing was kept"
+finish SIGTERM
+
+# Killed: the journal says what is safe, if it came that far.
+for seconds in 0.3 1 3; do
+    start
+    sleep $seconds
+    kill -KILL $pid
+    wait $pid 2>/dev/null || true
+    [ ! -e out.vhdx ] || fail "killed after $seconds: out.vhdx is there"
+    v2v copy --resume src.raw out.vhdx >log || fail "killed after $seconds: $(cat log)"
+    finish "killed after $seconds"
+done
+
+# Another source is not taken for the same one.
+start
+sleep 1
+kill -TERM $pid
+wait $pid || true
+printf x | dd of=src.raw conv=notrunc status=none
+expect_status 7 v2v copy --resume src.raw out.vhdx
+[ ! -e out.vhdx ] || fail "out.vhdx is there"
+# Without --resume it begins anew.
+v2v copy src.raw out.vhdx >/dev/null
+[ "$(v2v compare src.raw out.vhdx)" = same ] || fail "not begun anew"
