@@ -219,7 +219,7 @@ v2v_finding_entry_by_id (const char *id)
                   sizeof catalogue[0], compare_ids);
 }
 
-static int
+static int __attribute__ ((format (printf, 4, 0)))
 note_v (struct hyperv_planner *p, const char *id, const char *subject,
         const char *fmt, va_list args)
 {

@@ -277,7 +277,8 @@ open_parent (struct v2v_image *img, const struct v2v_open_opts *opts,
   io = find_parent (img, opts, err);
   if (io == NULL)
     return -1;
-  memcpy (list, seen, depth * sizeof list[0]);
+  if (depth > 0) /* else SEEN is NULL */
+    memcpy (list, seen, depth * sizeof list[0]);
   list[depth] = img->io;
   for (unsigned i = 0; i <= depth; ++i)
     if (list[i] != NULL && v2v_io_same (list[i], io)) {

@@ -394,7 +394,7 @@ describe_product (const struct v2v_xml_node *sec, struct v2v_machine *m,
                   struct v2v_error **err)
 {
   static const char *const fields[] = { "Product", "Vendor", "Version" };
-  CLEANUP_FREE char *text = NULL, *safe = NULL;
+  CLEANUP_FREE char *safe = NULL;
   CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
   const struct v2v_xml_node *n;
 

@@ -255,7 +255,8 @@ vhdx_write (void *vh, const void *buf, size_t len, uint64_t offset,
     if (before_change (h, err) == -1)
       return -1;
     pthread_rwlock_rdlock (&h->ops);
-    __attribute__ ((cleanup (unlock_ops))) pthread_rwlock_t *held = &h->ops;
+    __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
+        &h->ops;
 
     if (write_piece (h, &p, data, err) == -1)
       return -1;
@@ -389,7 +390,8 @@ vhdx_zero (void *vh, uint64_t len, uint64_t offset, struct v2v_error **err)
     if (before_change (h, err) == -1)
       return -1;
     pthread_rwlock_rdlock (&h->ops);
-    __attribute__ ((cleanup (unlock_ops))) pthread_rwlock_t *held = &h->ops;
+    __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
+        &h->ops;
 
     if (zero_piece (h, &p, err) == -1)
       return -1;
@@ -414,7 +416,8 @@ vhdx_reserve (void *vh, uint64_t len, uint64_t offset, struct v2v_run *ret,
       offset % h->geometry.logical != 0)
     return 1;
   pthread_rwlock_rdlock (&h->ops);
-  __attribute__ ((cleanup (unlock_ops))) pthread_rwlock_t *held = &h->ops;
+  __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
+      &h->ops;
   V2V_LOCK_SCOPE (&h->lock);
 
   if (make_present (h, &p, &entry, err) == -1)
@@ -433,7 +436,8 @@ vhdx_flush (void *vh, struct v2v_error **err)
   struct vhdx *h = vh;
 
   pthread_rwlock_wrlock (&h->ops);
-  __attribute__ ((cleanup (unlock_ops))) pthread_rwlock_t *held = &h->ops;
+  __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
+      &h->ops;
 
   return h->mode == VHDX_UPDATE ? vhdx_update_commit (h, err)
                                 : vhdx_create_flush (h, err);
@@ -445,7 +449,8 @@ vhdx_finish (void *vh, struct v2v_error **err)
   struct vhdx *h = vh;
 
   pthread_rwlock_wrlock (&h->ops);
-  __attribute__ ((cleanup (unlock_ops))) pthread_rwlock_t *held = &h->ops;
+  __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
+      &h->ops;
 
   return h->mode == VHDX_UPDATE ? vhdx_update_finish (h, err)
                                 : vhdx_create_finish (h, err);

@@ -334,7 +334,7 @@ v2v_vmx_free (struct v2v_vmx *vmx)
 
 /* ---- look-up ---- */
 
-static const char *
+static const char *__attribute__ ((format (printf, 2, 0)))
 get (struct v2v_vmx *vmx, const char *fmt, va_list args)
 {
   char buf[128];

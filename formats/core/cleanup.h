@@ -53,7 +53,7 @@ v2v_cleanup_unlock (pthread_mutex_t **lock)
 #define V2V_LOCK_SCOPE(lock) V2V_LOCK_SCOPE_ (lock, __LINE__)
 #define V2V_LOCK_SCOPE_(lock, n) V2V_LOCK_SCOPE__ (lock, n)
 #define V2V_LOCK_SCOPE__(lock, n)                                             \
-  __attribute__ ((cleanup (v2v_cleanup_unlock))) pthread_mutex_t *_lock_##n = \
+  __attribute__ ((cleanup (v2v_cleanup_unlock), unused)) pthread_mutex_t *_lock_##n = \
     (lock);                                                                   \
   pthread_mutex_lock (_lock_##n)
 

@@ -26,7 +26,7 @@ static struct v2v_error error_nomem = {
   .is_static = true,
 };
 
-static int
+static int __attribute__ ((format (printf, 4, 0)))
 create (struct v2v_error **err, enum v2v_error_code code, int errnum,
         const char *fmt, va_list args)
 {

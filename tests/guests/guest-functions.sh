@@ -14,6 +14,7 @@ make_guest () {
     paths=$("$abs_top_srcdir/tests/guests/build-debian.sh" --firmware "$1" --raw) ||
         fail "the guest cannot be built"
     ova=${paths%%$'\n'*}
+    # shellcheck disable=SC2034  # for the caller
     raw=${paths##*$'\n'}
 }
 

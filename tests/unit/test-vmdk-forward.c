@@ -27,7 +27,7 @@ static int
 collect (void *arg, struct v2v_chunk *chunk, struct v2v_error **err)
 {
   struct collected *c = arg;
-  CLEANUP_FREE uint8_t *stored = chunk->data;
+  CLEANUP_FREE uint8_t *stored __attribute__ ((unused)) = chunk->data;
 
   if (c->stop_after != 0 && c->n == c->stop_after)
     return v2v_fail (err, V2V_ERR_INTERRUPTED, "stopped by the test");
