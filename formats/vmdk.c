@@ -492,6 +492,7 @@ vmdk_close (void *vh)
   free (h->extents);
   vmdk_cache_free (h->cache);
   vmdk_forward_free (h->stream);
+  vmdk_writer_free (h->writer);
   vmdk_descriptor_clear (&h->desc);
   v2v_io_unref (h->file);
 }
@@ -745,6 +746,7 @@ const struct v2v_image_ops v2v_vmdk_ops = {
   .extension = ".vmdk",
   .handle_size = sizeof (struct vmdk),
   .parallel_read = true,
+  .parallel_write = true,
   .probe = probe,
   .open = vmdk_open,
   .info = vmdk_info,
@@ -756,6 +758,11 @@ const struct v2v_image_ops v2v_vmdk_ops = {
   .locate = vmdk_locate,
   .stream = vmdk_stream,
   .decode = vmdk_decode,
-  .check = vmdk_check,
+  .create = vmdk_create,
+  .write = vmdk_write,
+  .zero = vmdk_zero,
+  .flush = vmdk_flush,
+  .finish = vmdk_finish,
   .close = vmdk_close,
+  .check = vmdk_check,
 };
