@@ -14,8 +14,8 @@
 #include "formats/core/io.h"
 #include "formats/manifest.h"
 
-/* A line for each file of the largest package. */
-#define MAX_ENTRIES 65536
+/* As many as a package may have members; each is compared with all before. */
+#define MAX_ENTRIES 16384
 #define MAX_LINE    1024
 
 static const struct {

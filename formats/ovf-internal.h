@@ -13,16 +13,17 @@
 #include "formats/ovf.h"
 #include "formats/xml.h"
 
-/* Hostile counts.  vCenter allows 60 NICs + disks + controllers below 400 in
- * one machine; the largest package we know of has 300 files.
+/* Hostile counts.  Lists are searched from their start, so that the work grows
+ * with the square of these numbers: each takes less than a second.  The largest
+ * package we know of has 300 files; vCenter allows fewer than 400 devices in
+ * one machine and chains of 32 disks.
  */
-#define OVF_MAX_FILES                                                          \
-  100000 /* chunked packages list each chunk in the .mf,
-                                not here; this is for split VMDKs */
-#define OVF_MAX_DISKS      4096
-#define OVF_MAX_MACHINES   1024
+#define OVF_MAX_FILES      16384
+#define OVF_MAX_DISKS      1024
+#define OVF_MAX_PARENTS    64
+#define OVF_MAX_MACHINES   256
 #define OVF_MAX_ITEMS      1024
-#define OVF_MAX_PROPERTIES 4096
+#define OVF_MAX_PROPERTIES 1024
 
 /* ---- ovf-units.c ---- */
 

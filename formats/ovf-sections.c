@@ -163,9 +163,10 @@ check_parents (struct ovf_ctx *ctx, struct v2v_error **err)
         return ovf_fail (ctx, d->node, V2V_ERR_FORMAT, err,
                          "Disk '%s': parentRef '%s' is no Disk", d->id,
                          d->parent_ref);
-      if (steps == ctx->nr_disks)
+      if (steps == OVF_MAX_PARENTS)
         return ovf_fail (ctx, d->node, V2V_ERR_FORMAT, err,
-                         "Disk '%s': its parents form a circle", d->id);
+                         "Disk '%s': more than %d parents, or a circle", d->id,
+                         OVF_MAX_PARENTS);
       d = p;
     }
   }

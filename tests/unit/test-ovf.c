@@ -313,6 +313,34 @@ test_parents_of_disks_are_checked (void **state)
        V2V_ERR_FORMAT, "circle");
 }
 
+/* Disks d0..dN-1, each the parent of the one before. */
+static char *
+chain (unsigned n)
+{
+  CLEANUP_STR struct v2v_str disks = V2V_STR_INIT;
+
+  for (unsigned i = 0; i < n; ++i) {
+    assert_int_equal (v2v_str_printf (&disks,
+                                      "<Disk ovf:diskId='d%u' "
+                                      "ovf:capacity='1' ",
+                                      i),
+                      0);
+    if (i + 1 < n)
+      assert_int_equal (v2v_str_printf (&disks, "ovf:parentRef='d%u' ", i + 1),
+                        0);
+    assert_int_equal (v2v_str_append (&disks, "/>"), 0);
+  }
+  return package ("", disks.ptr, "", "", MEM);
+}
+
+static void
+test_chains_of_disks_are_bounded (void **state)
+{
+  (void) state;
+  v2v_ovf_free (good (chain (OVF_MAX_PARENTS + 1), NULL));
+  bad (chain (OVF_MAX_PARENTS + 2), V2V_ERR_FORMAT, "more than 64 parents");
+}
+
 static void
 test_a_machine_never_has_a_disk_twice (void **state)
 {
@@ -608,6 +636,7 @@ main (void)
     cmocka_unit_test (test_references_are_checked),
     cmocka_unit_test (test_disks_are_checked),
     cmocka_unit_test (test_parents_of_disks_are_checked),
+    cmocka_unit_test (test_chains_of_disks_are_bounded),
     cmocka_unit_test (test_a_machine_never_has_a_disk_twice),
     cmocka_unit_test (test_items_are_checked),
     cmocka_unit_test (test_required_and_unknown_is_refused),

@@ -151,6 +151,7 @@ test_read_file (const char *path, size_t *ret_len)
   assert_non_null (buf);
   assert_int_equal (fread (buf, 1, (size_t) st.st_size, fp), st.st_size);
   fclose (fp);
+  buf[st.st_size] = '\0'; /* for tests that look for text */
   *ret_len = (size_t) st.st_size;
   return buf;
 }
