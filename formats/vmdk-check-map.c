@@ -29,7 +29,11 @@ struct map_check {
   uint8_t *claimed;            /* NULL: too large */
   uint64_t nr_sectors;
   uint32_t *rgd; /* the redundant directory, or NULL */
-  bool lost;     /* damage that was not repaired */
+  /* Sectors ahead of the first grain that a directory entry names as the
+   * place of a table, and those that two of them name. */
+  uint8_t *named;
+  uint8_t *contested;
+  bool lost; /* damage that was not repaired */
 };
 
 /* Claim [start, start+len-1] of the file; false if someone else has a part of
@@ -85,15 +89,38 @@ load_copy (struct map_check *k, uint32_t gdi, struct copy *copy,
   return 0;
 }
 
-/* Can the table of COPY be written where its directory entry says? */
+/* Can the table of COPY be written where its directory entry says?  The entry
+ * itself may be what is damaged: only ahead of the grains, and only where no
+ * other table is said to be. */
 static bool
 has_place (const struct map_check *k, const struct copy *copy)
 {
   const uint64_t at = vmdk_map_table_at (k->m, copy->gde);
   const size_t len = vmdk_map_table_bytes (k->m);
 
-  return copy->gde != 0 && v2v_range_inside (at, len, v2v_io_size (k->m->io)) &&
-         !vmdk_map_in_metadata (k->m, at, len);
+  if (copy->gde == 0 || !v2v_range_inside (at, len, v2v_io_size (k->m->io)) ||
+      at + len > k->h->overhead * VMDK_SECTOR ||
+      vmdk_map_in_metadata (k->m, at, len))
+    return false;
+  for (uint64_t s = at / VMDK_SECTOR; s < (at + len) / VMDK_SECTOR; ++s)
+    if (k->contested[s / 8] & 1u << s % 8)
+      return false;
+  return true;
+}
+
+/* Remember which sectors the N entries of a directory name. */
+static void
+name_places (struct map_check *k, const uint32_t *gd)
+{
+  const uint64_t len = vmdk_map_table_bytes (k->m) / VMDK_SECTOR;
+
+  for (uint32_t i = 0; i < k->m->nr_gds; ++i)
+    for (uint64_t s = gd[i];
+         gd[i] != 0 && s < gd[i] + len && s < k->h->overhead; ++s) {
+      if (k->named[s / 8] & 1u << s % 8)
+        k->contested[s / 8] |= (uint8_t) (1u << s % 8);
+      k->named[s / 8] |= (uint8_t) (1u << s % 8);
+    }
 }
 
 /* Write FROM as the table of COPY. */
@@ -157,7 +184,9 @@ differing_copies (struct map_check *k, uint32_t gdi, struct copy *primary,
 
   if (merged == NULL)
     return v2v_fail_nomem (err);
-  if (k->c->repair && merge (k, primary->buf, redundant->buf, merged)) {
+  if (k->c->repair && (primary->gde == 0 || has_place (k, primary)) &&
+      (redundant->gde == 0 || has_place (k, redundant)) &&
+      merge (k, primary->buf, redundant->buf, merged)) {
     if (restore (k, gdi, primary, merged, err) == -1 ||
         restore (k, gdi, redundant, merged, err) == -1)
       return -1;
@@ -471,6 +500,13 @@ prepare (struct map_check *k, struct v2v_error **err)
     return -1;
   for (uint32_t i = 0; i < m->nr_gds; ++i)
     k->rgd[i] = v2v_le32 (&k->rgd[i]);
+  /* The header's overhead is inside the file: vmdk_header_read. */
+  k->named = calloc (1, (size_t) (k->h->overhead / 8 + 1));
+  k->contested = calloc (1, (size_t) (k->h->overhead / 8 + 1));
+  if (k->named == NULL || k->contested == NULL)
+    return v2v_fail_nomem (err);
+  name_places (k, m->gd);
+  name_places (k, k->rgd);
   return 0;
 }
 
@@ -486,5 +522,7 @@ vmdk_check_map (const struct vmdk_checker *c, struct vmdk_map *m,
     r = 0;
   free (k.claimed);
   free (k.rgd);
+  free (k.named);
+  free (k.contested);
   return r;
 }
