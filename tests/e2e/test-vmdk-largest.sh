@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# An empty VMDK of 62 TiB, VMware's largest, is mapped in seconds and little
+# memory.
+. "$abs_top_srcdir/tests/functions.sh"
+requires qemu-img --version
+workdir
+
+qemu-img create -q -f vmdk -o subformat=monolithicSparse big.vmdk 62T
+ulimit -v 2000000
+timeout 60 "$abs_top_builddir/run" v2v map big.vmdk >map
+grep -q hole map || fail "$(cat map)"
