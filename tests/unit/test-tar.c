@@ -200,6 +200,7 @@ test_sizes_that_cannot_be_are_refused (void **state)
   static const uint8_t huge[12] = { 0x80, 0,    0,    0,    0x7f, 0xff,
                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
   static const uint8_t wide[12] = { 0x80, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+  static const uint8_t marked[12] = { 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 };
   static const uint8_t negative[12] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
                                         0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
   struct tar_build t = { NULL, 0 };
@@ -216,6 +217,9 @@ test_sizes_that_cannot_be_are_refused (void **state)
   refused (&t, V2V_ERR_FORMAT, "malformed size");
   tar_header (&t, "a", '0', 0);
   tar_patch (&t, 124, negative, 12);
+  refused (&t, V2V_ERR_FORMAT, "malformed size");
+  tar_header (&t, "a", '0', 0);
+  tar_patch (&t, 124, marked, 12);
   refused (&t, V2V_ERR_FORMAT, "malformed size");
   tar_header (&t, "a", '0', 0);
   tar_patch (&t, 124, "9999999999\0", 12);
