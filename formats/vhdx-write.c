@@ -32,6 +32,12 @@ unlock_ops (pthread_rwlock_t **lock)
   pthread_rwlock_unlock (*lock);
 }
 
+/* Until the end of the enclosing block. */
+#define HOLD_OPS(h, how)                                                       \
+  __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =      \
+      &(h)->ops;                                                               \
+  pthread_rwlock_##how##lock (held)
+
 /* A piece of a request that lies in one block. */
 struct piece {
   uint64_t block;
@@ -254,9 +260,7 @@ vhdx_write (void *vh, const void *buf, size_t len, uint64_t offset,
 
     if (before_change (h, err) == -1)
       return -1;
-    pthread_rwlock_rdlock (&h->ops);
-    __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
-        &h->ops;
+    HOLD_OPS (h, rd);
 
     if (write_piece (h, &p, data, err) == -1)
       return -1;
@@ -389,9 +393,7 @@ vhdx_zero (void *vh, uint64_t len, uint64_t offset, struct v2v_error **err)
     p = piece_at (&h->geometry, offset, len);
     if (before_change (h, err) == -1)
       return -1;
-    pthread_rwlock_rdlock (&h->ops);
-    __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
-        &h->ops;
+    HOLD_OPS (h, rd);
 
     if (zero_piece (h, &p, err) == -1)
       return -1;
@@ -415,9 +417,7 @@ vhdx_reserve (void *vh, uint64_t len, uint64_t offset, struct v2v_run *ret,
   if (h->mode != VHDX_CREATE || len % h->geometry.logical != 0 ||
       offset % h->geometry.logical != 0)
     return 1;
-  pthread_rwlock_rdlock (&h->ops);
-  __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
-      &h->ops;
+  HOLD_OPS (h, rd);
   V2V_LOCK_SCOPE (&h->lock);
 
   if (make_present (h, &p, &entry, err) == -1)
@@ -435,9 +435,7 @@ vhdx_flush (void *vh, struct v2v_error **err)
 {
   struct vhdx *h = vh;
 
-  pthread_rwlock_wrlock (&h->ops);
-  __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
-      &h->ops;
+  HOLD_OPS (h, wr);
 
   return h->mode == VHDX_UPDATE ? vhdx_update_commit (h, err)
                                 : vhdx_create_flush (h, err);
@@ -448,9 +446,7 @@ vhdx_finish (void *vh, struct v2v_error **err)
 {
   struct vhdx *h = vh;
 
-  pthread_rwlock_wrlock (&h->ops);
-  __attribute__ ((cleanup (unlock_ops), unused)) pthread_rwlock_t *held =
-      &h->ops;
+  HOLD_OPS (h, wr);
 
   return h->mode == VHDX_UPDATE ? vhdx_update_finish (h, err)
                                 : vhdx_create_finish (h, err);
