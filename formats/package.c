@@ -259,6 +259,14 @@ advance (struct v2v_package *pkg, struct v2v_error **err)
   return r;
 }
 
+int
+v2v_package_look_ahead (struct v2v_package *pkg, struct v2v_error **err)
+{
+  if (pkg->stream == NULL || pkg->current != SIZE_MAX || pkg->at_end)
+    return 0;
+  return advance (pkg, err) == -1 ? -1 : 0;
+}
+
 bool
 v2v_package_is_stream (const struct v2v_package *pkg)
 {

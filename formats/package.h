@@ -30,6 +30,9 @@ struct v2v_package *v2v_package_tar (struct v2v_io *io, struct v2v_error **err);
 /* IO is a forward-only tar; headers are read when they come. */
 struct v2v_package *v2v_package_stream (struct v2v_io *io,
                                         struct v2v_error **err);
+/* The name of a stream's next member becomes known, if the one before was read
+ * to its end; nothing else changes. */
+int v2v_package_look_ahead (struct v2v_package *pkg, struct v2v_error **err);
 /* An archive without members; v2v_package_add_member fills it. */
 struct v2v_package *v2v_package_empty (struct v2v_error **err);
 /* SIZE bytes at OFFSET of IO (referenced) are the file NAME.  A name that is

@@ -87,6 +87,9 @@ find_beside (struct v2v_source *src, const char *suffix, char **ret,
     name = NULL;
     return v2v_fail_nomem (err);
   }
+  /* The standard's order is .ovf, .mf, .cert, then the files. */
+  if (v2v_package_look_ahead (src->package, err) == -1)
+    return -1;
   r = v2v_package_stat (src->package, name, &size, err);
   if (r == -1)
     return -1;
