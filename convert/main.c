@@ -25,6 +25,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_check,
   &cmd_compare,
   &cmd_completion,
+  &cmd_convert,
   &cmd_copy,
   &cmd_digest,
   &cmd_info,

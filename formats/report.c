@@ -21,6 +21,8 @@ outcome_name (enum v2v_report_outcome o)
     return "refused";
   case V2V_OUTCOME_FAILED:
     return "failed";
+  case V2V_OUTCOME_PLANNED:
+    return "planned";
   }
   return "failed";
 }

@@ -22,8 +22,9 @@
 
 enum v2v_report_outcome {
   V2V_OUTCOME_CONVERTED,
-  V2V_OUTCOME_REFUSED, /* a dry run or an estate's row: see error */
+  V2V_OUTCOME_REFUSED, /* an estate's row: see error */
   V2V_OUTCOME_FAILED,
+  V2V_OUTCOME_PLANNED, /* a dry run: nothing was written */
 };
 
 struct v2v_report_disk {

@@ -22,7 +22,7 @@ lacks () { [[ $answer != *" $1 "* ]] || fail "'$1' is in '$answer' ($2)"; }
 
 touch disk.vmdk other.vhdx
 ask co
-has copy "commands"; has compare "commands"
+has copy "commands"; has convert "commands"; has compare "commands"
 lacks info "commands"
 ask --
 has --version "own options"
