@@ -10,14 +10,8 @@
 #include "formats/image-internal.h"
 
 static const struct v2v_image_ops *const drivers[] = {
-  &v2v_vhd_ops,
-  &v2v_vmdk_ops,
-  &v2v_vhdx_ops,
-  &v2v_qcow2_ops,
-  &v2v_nbd_ops,
-  &v2v_raw_ops,
-  &v2v_null_ops,
-  NULL,
+  &v2v_vhd_ops, &v2v_vmdk_ops, &v2v_vhdx_ops, &v2v_qcow2_ops,
+  &v2v_nbd_ops, &v2v_raw_ops,  &v2v_null_ops, NULL,
 };
 
 const struct v2v_image_ops *const *

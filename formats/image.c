@@ -18,24 +18,6 @@
 #include "formats/core/log.h"
 #include "formats/image-internal.h"
 
-enum image_state {
-  STATE_READ,     /* opened for reading */
-  STATE_WRITE,    /* created, resumed or open_rw; not finished */
-  STATE_FINISHED, /* finish succeeded */
-};
-
-struct v2v_image {
-  const struct v2v_image_ops *ops;
-  void *h;
-  enum image_state state;
-  char *name;
-  struct v2v_io *io;   /* NULL for URIs and null */
-  bool io_is_part;     /* io was made by v2v_io_create_part */
-  struct v2v_image *parent;
-  unsigned chain_length;
-  struct v2v_image_info info;
-};
-
 static const char *const subformat_names[] = {
   [V2V_SUB_NONE] = "none",       [V2V_SUB_FIXED] = "fixed",
   [V2V_SUB_DYNAMIC] = "dynamic", [V2V_SUB_DIFFERENCING] = "differencing",
@@ -113,9 +95,9 @@ v2v_image_probe (struct v2v_io *io, int *ret_score, struct v2v_error **err)
 }
 
 /* Decide the driver for IO: declared, or by evidence, or raw by its name. */
-static const struct v2v_image_ops *
-choose_driver (struct v2v_io *io, const struct v2v_open_opts *opts,
-               struct v2v_error **err)
+const struct v2v_image_ops *
+v2v_image_choose_driver (struct v2v_io *io, const struct v2v_open_opts *opts,
+                         struct v2v_error **err)
 {
   const struct v2v_image_ops *ops;
   struct v2v_error *probe_err = NULL;
@@ -151,9 +133,9 @@ choose_driver (struct v2v_io *io, const struct v2v_open_opts *opts,
 
 /* ---- life ---- */
 
-static struct v2v_image *
-image_new (const struct v2v_image_ops *ops, const char *name,
-           struct v2v_error **err)
+struct v2v_image *
+v2v_image_new (const struct v2v_image_ops *ops, const char *name,
+               struct v2v_error **err)
 {
   struct v2v_image *img = calloc (1, sizeof *img);
 
@@ -192,8 +174,8 @@ v2v_image_close (struct v2v_image *img)
 }
 
 /* Ask the driver what it has, and do not believe nonsense. */
-static int
-refresh_info (struct v2v_image *img, struct v2v_error **err)
+int
+v2v_image_refresh_info (struct v2v_image *img, struct v2v_error **err)
 {
   memset (&img->info, 0, sizeof img->info);
   img->ops->info (img->h, &img->info);
@@ -212,9 +194,8 @@ refresh_info (struct v2v_image *img, struct v2v_error **err)
 static struct v2v_image *open_chain (struct v2v_io *io,
                                      const struct v2v_open_opts *opts,
                                      const struct v2v_image_ops *ops,
-                                     unsigned depth,
-                                     struct v2v_io *const *seen, bool rw,
-                                     struct v2v_error **err);
+                                     unsigned depth, struct v2v_io *const *seen,
+                                     bool rw, struct v2v_error **err);
 
 /* Find the parent of IMG: the child's folder first, then --search, in the
  * order of the candidate names.
@@ -228,8 +209,10 @@ find_parent (struct v2v_image *img, const struct v2v_open_opts *opts,
   if (img->ops->parent_names == NULL ||
       img->ops->parent_names (img->h, &names, err) == -1) {
     if (img->ops->parent_names == NULL)
-      v2v_fail (err, V2V_ERR_UNSUPPORTED, "%s: has a parent, which the %s "
-                "driver cannot find", img->name, img->ops->name);
+      v2v_fail (err, V2V_ERR_UNSUPPORTED,
+                "%s: has a parent, which the %s "
+                "driver cannot find",
+                img->name, img->ops->name);
     return NULL;
   }
   for (size_t i = 0; names != NULL && names[i] != NULL; ++i) {
@@ -254,8 +237,8 @@ find_parent (struct v2v_image *img, const struct v2v_open_opts *opts,
   }
   v2v_fail (err, V2V_ERR_IO, "%s: its parent '%s' is not here", img->name,
             names != NULL && names[0] != NULL
-              ? names[0]
-              : (img->info.parent_name ? img->info.parent_name : "?"));
+                ? names[0]
+                : (img->info.parent_name ? img->info.parent_name : "?"));
   v2v_hint (err, "put the parent beside it, or name its folder with --search");
   return NULL;
 }
@@ -263,8 +246,7 @@ find_parent (struct v2v_image *img, const struct v2v_open_opts *opts,
 /* SEEN is the list of the children above, for loops. */
 static int
 open_parent (struct v2v_image *img, const struct v2v_open_opts *opts,
-             unsigned depth, struct v2v_io *const *seen,
-             struct v2v_error **err)
+             unsigned depth, struct v2v_io *const *seen, struct v2v_error **err)
 {
   struct v2v_io *list[V2V_MAX_CHAIN];
   struct v2v_open_opts parent_opts = *opts;
@@ -282,8 +264,10 @@ open_parent (struct v2v_image *img, const struct v2v_open_opts *opts,
   list[depth] = img->io;
   for (unsigned i = 0; i <= depth; ++i)
     if (list[i] != NULL && v2v_io_same (list[i], io)) {
-      v2v_fail (err, V2V_ERR_FORMAT, "%s: chain of parents is a loop: '%s' is "
-                "its own ancestor", img->name, v2v_io_name (io));
+      v2v_fail (err, V2V_ERR_FORMAT,
+                "%s: chain of parents is a loop: '%s' is "
+                "its own ancestor",
+                img->name, v2v_io_name (io));
       v2v_io_unref (io);
       return -1;
     }
@@ -292,7 +276,7 @@ open_parent (struct v2v_image *img, const struct v2v_open_opts *opts,
    * something else is never taken for it. */
   parent_opts.format = img->ops->name;
   img->parent =
-    open_chain (io, &parent_opts, img->ops, depth + 1, list, false, err);
+      open_chain (io, &parent_opts, img->ops, depth + 1, list, false, err);
   v2v_io_unref (io);
   if (img->parent == NULL)
     return v2v_prefix (err, "%s", img->name);
@@ -309,7 +293,7 @@ open_chain (struct v2v_io *io, const struct v2v_open_opts *opts,
             const struct v2v_image_ops *ops, unsigned depth,
             struct v2v_io *const *seen, bool rw, struct v2v_error **err)
 {
-  struct v2v_image *img = image_new (ops, v2v_io_name (io), err);
+  struct v2v_image *img = v2v_image_new (ops, v2v_io_name (io), err);
   int (*open_fn) (void *, struct v2v_io *, const struct v2v_open_opts *,
                   struct v2v_error **) = rw ? ops->open_rw : ops->open;
 
@@ -329,7 +313,7 @@ open_chain (struct v2v_io *io, const struct v2v_open_opts *opts,
       v2v_prefix (err, "%s", img->name);
     goto error;
   }
-  if (refresh_info (img, err) == -1)
+  if (v2v_image_refresh_info (img, err) == -1)
     goto error;
   if (img->info.has_parent && !opts->no_parents &&
       open_parent (img, opts, depth, seen, err) == -1)
@@ -350,7 +334,7 @@ v2v_image_open_io (struct v2v_io *io, const struct v2v_open_opts *opts,
 
   if (opts == NULL)
     opts = &defaults;
-  ops = choose_driver (io, opts, err);
+  ops = v2v_image_choose_driver (io, opts, err);
   if (ops == NULL)
     return NULL;
   return open_chain (io, opts, ops, 0, NULL, false, err);
@@ -360,7 +344,7 @@ static struct v2v_image *
 open_uri (const struct v2v_image_ops *ops, const char *uri,
           const struct v2v_open_opts *opts, struct v2v_error **err)
 {
-  struct v2v_image *img = image_new (ops, uri, err);
+  struct v2v_image *img = v2v_image_new (ops, uri, err);
 
   if (img == NULL)
     return NULL;
@@ -369,7 +353,7 @@ open_uri (const struct v2v_image_ops *ops, const char *uri,
     v2v_image_close (img);
     return NULL;
   }
-  if (refresh_info (img, err) == -1) {
+  if (v2v_image_refresh_info (img, err) == -1) {
     v2v_image_close (img);
     return NULL;
   }
@@ -413,7 +397,7 @@ v2v_image_open_rw (const char *filename, const struct v2v_open_opts *opts,
   io = v2v_io_open (filename, V2V_IO_FOLLOW | V2V_IO_RW, err);
   if (io == NULL)
     return NULL;
-  ops = choose_driver (io, opts, err);
+  ops = v2v_image_choose_driver (io, opts, err);
   if (ops != NULL)
     img = open_chain (io, opts, ops, 0, NULL, true, err);
   v2v_io_unref (io);
@@ -425,8 +409,7 @@ v2v_image_set_base (struct v2v_image *top, struct v2v_image *base,
                     struct v2v_error **err)
 {
   if (top->parent != NULL)
-    return v2v_fail (err, V2V_ERR_USAGE, "%s: has a parent already",
-                     top->name);
+    return v2v_fail (err, V2V_ERR_USAGE, "%s: has a parent already", top->name);
   if (base->chain_length >= V2V_MAX_CHAIN)
     return v2v_fail (err, V2V_ERR_FORMAT,
                      "%s: chain of parents is longer than %d", top->name,
@@ -508,11 +491,9 @@ v2v_image_describe (const struct v2v_image *img, struct v2v_json *obj)
     img->ops->describe (img->h, obj);
 }
 
-/* ---- reading ---- */
-
-static int
-check_range (const struct v2v_image *img, uint64_t len, uint64_t offset,
-             struct v2v_error **err)
+int
+v2v_image_check_range (const struct v2v_image *img, uint64_t len,
+                       uint64_t offset, struct v2v_error **err)
 {
   if (v2v_range_inside (offset, len, img->info.size_bytes))
     return 0;
@@ -520,424 +501,4 @@ check_range (const struct v2v_image *img, uint64_t len, uint64_t offset,
                    "%s: %" PRIu64 " bytes at %" PRIu64
                    ", past the end of the disk (%" PRIu64 ")",
                    img->name, len, offset, img->info.size_bytes);
-}
-
-/* Extents of one layer, checked: they must cover the range exactly. */
-static int
-layer_extents (struct v2v_image *img, uint64_t len, uint64_t offset,
-               struct v2v_extents *out, struct v2v_error **err)
-{
-  if (img->ops->extents == NULL)
-    return v2v_extents_append (out, offset, len, V2V_EXTENT_DATA, 0) == -1
-             ? v2v_fail_nomem (err)
-             : 0;
-  if (img->ops->extents (img->h, len, offset, out, err) == -1)
-    return v2v_prefix (err, "%s", img->name);
-  assert (out->len > 0 && out->ptr[0].offset == offset);
-  assert (out->ptr[out->len - 1].offset + out->ptr[out->len - 1].length ==
-          offset + len);
-  return 0;
-}
-
-static int
-compose_extents (struct v2v_image *img, unsigned depth, uint64_t len,
-                 uint64_t offset, struct v2v_extents *out,
-                 struct v2v_error **err)
-{
-  CLEANUP_EXTENTS struct v2v_extents layer = V2V_EXTENTS_INIT;
-
-  if (layer_extents (img, len, offset, &layer, err) == -1)
-    return -1;
-  for (size_t i = 0; i < layer.len; ++i) {
-    const struct v2v_extent *e = &layer.ptr[i];
-    uint64_t in_parent = 0;
-
-    if (e->type == V2V_EXTENT_ABSENT && img->parent != NULL) {
-      /* A disk that grew at a snapshot: zeros beyond the parent's end. */
-      const uint64_t parent_size = img->parent->info.size_bytes;
-
-      if (e->offset < parent_size) {
-        in_parent = v2v_min_u64 (e->length, parent_size - e->offset);
-        if (compose_extents (img->parent, depth + 1, in_parent, e->offset,
-                             out, err) == -1)
-          return -1;
-      }
-    }
-    if (v2v_extents_append (out, e->offset + in_parent, e->length - in_parent,
-                            e->type, depth) == -1)
-      return v2v_fail_nomem (err);
-  }
-  return 0;
-}
-
-int
-v2v_image_extents (struct v2v_image *img, uint64_t len, uint64_t offset,
-                   struct v2v_extents *out, struct v2v_error **err)
-{
-  if (check_range (img, len, offset, err) == -1)
-    return -1;
-  if (len == 0)
-    return 0;
-  return compose_extents (img, 0, len, offset, out, err);
-}
-
-static struct v2v_image *
-at_depth (struct v2v_image *img, unsigned depth)
-{
-  while (depth-- > 0) {
-    assert (img->parent != NULL);
-    img = img->parent;
-  }
-  return img;
-}
-
-int
-v2v_image_read_depth (struct v2v_image *img, unsigned depth, void *buf,
-                      size_t len, uint64_t offset, struct v2v_error **err)
-{
-  img = at_depth (img, depth);
-  if (check_range (img, len, offset, err) == -1)
-    return -1;
-  if (img->ops->read == NULL)
-    return v2v_fail (err, V2V_ERR_UNSUPPORTED, "%s: %s cannot be read",
-                     img->name, img->ops->name);
-  if (img->ops->read (img->h, buf, len, offset, err) == -1) {
-    if (err != NULL &&
-        strncmp (v2v_error_message (*err), img->name, strlen (img->name)) != 0)
-      v2v_prefix (err, "%s", img->name);
-    return -1;
-  }
-  return 0;
-}
-
-int
-v2v_image_read (struct v2v_image *img, void *buf, size_t len, uint64_t offset,
-                struct v2v_error **err)
-{
-  CLEANUP_EXTENTS struct v2v_extents list = V2V_EXTENTS_INIT;
-
-  if (v2v_image_extents (img, len, offset, &list, err) == -1)
-    return -1;
-  for (size_t i = 0; i < list.len; ++i) {
-    const struct v2v_extent *e = &list.ptr[i];
-    char *p = (char *) buf + (e->offset - offset);
-
-    if (e->type != V2V_EXTENT_DATA)
-      memset (p, 0, (size_t) e->length);
-    else if (v2v_image_read_depth (img, e->depth, p, (size_t) e->length,
-                                   e->offset, err) == -1)
-      return -1;
-  }
-  return 0;
-}
-
-int
-v2v_image_locate (struct v2v_image *img, unsigned depth, uint64_t offset,
-                  struct v2v_run *ret, struct v2v_error **err)
-{
-  img = at_depth (img, depth);
-  if (img->ops->locate == NULL)
-    return 1;
-  return img->ops->locate (img->h, offset, ret, err);
-}
-
-int
-v2v_image_stream (struct v2v_image *img, v2v_sink *sink, void *arg,
-                  struct v2v_error **err)
-{
-  if (img->ops->stream == NULL)
-    return v2v_fail (err, V2V_ERR_UNSUPPORTED,
-                     "%s: %s cannot be read from a stream", img->name,
-                     img->ops->name);
-  if (img->ops->stream (img->h, sink, arg, err) == -1) {
-    if (err != NULL &&
-        strncmp (v2v_error_message (*err), img->name, strlen (img->name)) != 0)
-      v2v_prefix (err, "%s", img->name);
-    return -1;
-  }
-  return 0;
-}
-
-int
-v2v_image_decode (struct v2v_image *img, const struct v2v_chunk *chunk,
-                  void *buf, struct v2v_error **err)
-{
-  if (img->ops->decode == NULL) {
-    assert (chunk->stored == chunk->length);
-    memcpy (buf, chunk->data, chunk->length);
-    return 0;
-  }
-  if (img->ops->decode (img->h, chunk, buf, err) == -1)
-    return v2v_prefix (err, "%s", img->name);
-  return 0;
-}
-
-/* ---- writing ---- */
-
-static struct v2v_image *
-start_writing (struct v2v_io *io, const char *name,
-               const struct v2v_image_ops *ops,
-               const struct v2v_create_opts *opts, bool resume,
-               struct v2v_error **err)
-{
-  struct v2v_image *img = image_new (ops, name, err);
-  int (*start) (void *, struct v2v_io *, const struct v2v_create_opts *,
-                struct v2v_error **) = resume ? ops->resume : ops->create;
-
-  if (img == NULL)
-    return NULL;
-  img->io = io ? v2v_io_ref (io) : NULL;
-  img->state = STATE_WRITE;
-  if (start == NULL) {
-    v2v_fail (err, V2V_ERR_UNSUPPORTED, "%s: %s cannot be %s", name, ops->name,
-              resume ? "resumed" : "written");
-    goto error;
-  }
-  if (start (img->h, io, opts, err) == -1) {
-    v2v_prefix (err, "%s", name);
-    goto error;
-  }
-  if (refresh_info (img, err) == -1)
-    goto error;
-  return img;
-
-error:
-  v2v_image_close (img);
-  return NULL;
-}
-
-static const struct v2v_image_ops *
-writer_by_name (const char *format, struct v2v_error **err)
-{
-  const struct v2v_image_ops *ops = v2v_image_driver_by_name (format);
-
-  if (ops == NULL)
-    v2v_fail (err, V2V_ERR_USAGE, "no format is called '%s'", format);
-  return ops;
-}
-
-static struct v2v_image *
-create_or_resume (const char *filename, const char *format,
-                  const struct v2v_create_opts *opts, bool resume,
-                  struct v2v_error **err)
-{
-  const struct v2v_image_ops *ops = writer_by_name (format, err);
-  struct v2v_io *io = NULL;
-  struct v2v_image *img;
-
-  if (ops == NULL)
-    return NULL;
-  if (ops != &v2v_null_ops) {
-    io = v2v_io_create_part (filename,
-                             V2V_IO_EARLY_WRITEBACK |
-                               (opts->replace ? V2V_IO_REPLACE : 0) |
-                               (resume ? V2V_IO_KEEP_PART : 0),
-                             err);
-    if (io == NULL)
-      return NULL;
-  }
-  img = start_writing (io, filename, ops, opts, resume, err);
-  if (img != NULL)
-    img->io_is_part = io != NULL;
-  v2v_io_unref (io);
-  return img;
-}
-
-struct v2v_image *
-v2v_image_create (const char *filename, const char *format,
-                  const struct v2v_create_opts *opts, struct v2v_error **err)
-{
-  return create_or_resume (filename, format, opts, false, err);
-}
-
-struct v2v_image *
-v2v_image_resume (const char *filename, const char *format,
-                  const struct v2v_create_opts *opts, struct v2v_error **err)
-{
-  return create_or_resume (filename, format, opts, true, err);
-}
-
-struct v2v_image *
-v2v_image_create_io (struct v2v_io *io, const char *format,
-                     const struct v2v_create_opts *opts,
-                     struct v2v_error **err)
-{
-  const struct v2v_image_ops *ops = writer_by_name (format, err);
-
-  return ops ? start_writing (io, v2v_io_name (io), ops, opts, false, err)
-             : NULL;
-}
-
-int
-v2v_image_write (struct v2v_image *img, const void *buf, size_t len,
-                 uint64_t offset, struct v2v_error **err)
-{
-  assert (img->state == STATE_WRITE);
-  if (len == 0)
-    return 0;
-  if (check_range (img, len, offset, err) == -1)
-    return -1;
-  if (img->ops->write == NULL)
-    return v2v_fail (err, V2V_ERR_UNSUPPORTED, "%s: %s cannot be written",
-                     img->name, img->ops->name);
-  return img->ops->write (img->h, buf, len, offset, err);
-}
-
-int
-v2v_image_zero (struct v2v_image *img, uint64_t len, uint64_t offset,
-                struct v2v_error **err)
-{
-  assert (img->state == STATE_WRITE);
-  if (len == 0)
-    return 0;
-  if (check_range (img, len, offset, err) == -1)
-    return -1;
-  if (img->ops->zero != NULL)
-    return img->ops->zero (img->h, len, offset, err);
-
-  while (len > 0) { /* emulated */
-    static const char zeros[64 * 1024];
-    const size_t n = (size_t) v2v_min_u64 (len, sizeof zeros);
-
-    if (v2v_image_write (img, zeros, n, offset, err) == -1)
-      return -1;
-    offset += n;
-    len -= n;
-  }
-  return 0;
-}
-
-int
-v2v_image_reserve (struct v2v_image *img, uint64_t len, uint64_t offset,
-                   struct v2v_run *ret, struct v2v_error **err)
-{
-  int r;
-
-  assert (img->state == STATE_WRITE && len > 0);
-  if (check_range (img, len, offset, err) == -1)
-    return -1;
-  if (img->ops->reserve == NULL)
-    return 1;
-  r = img->ops->reserve (img->h, len, offset, ret, err);
-  assert (r != 0 || (ret->length > 0 && ret->length <= len));
-  return r;
-}
-
-int
-v2v_image_flush (struct v2v_image *img, struct v2v_error **err)
-{
-  assert (img->state == STATE_WRITE);
-  if (img->ops->flush == NULL)
-    return 0;
-  return img->ops->flush (img->h, err);
-}
-
-int
-v2v_image_finish_unpublished (struct v2v_image *img, struct v2v_error **err)
-{
-  assert (img->state == STATE_WRITE);
-  if (img->ops->finish != NULL && img->ops->finish (img->h, err) == -1)
-    return -1;
-  if (refresh_info (img, err) == -1)
-    return -1;
-  img->state = STATE_FINISHED;
-  if (img->io_is_part) {
-    if (v2v_io_sync (img->io, err) == -1)
-      return -1;
-    v2v_io_keep_part (img->io);
-  }
-  return 0;
-}
-
-int
-v2v_image_finish (struct v2v_image *img, struct v2v_error **err)
-{
-  if (v2v_image_finish_unpublished (img, err) == -1)
-    return -1;
-  if (!img->io_is_part)
-    return 0;
-  return v2v_io_publish (img->io, err);
-}
-
-void
-v2v_image_keep_part (struct v2v_image *img)
-{
-  if (img->io_is_part)
-    v2v_io_keep_part (img->io);
-}
-
-/* ---- checking ---- */
-
-int
-v2v_check_add (struct v2v_check_report *r, enum v2v_check_severity sev,
-               bool repaired, const char *id, const char *fmt, ...)
-{
-  struct v2v_check_item item = { .severity = sev, .repaired = repaired };
-  va_list args;
-  int n;
-
-  if (r->nr_items >= V2V_CHECK_MAX_ITEMS) {
-    r->nr_suppressed++;
-    if (!repaired && sev > r->worst_suppressed)
-      r->worst_suppressed = sev;
-    return 0;
-  }
-  if (r->nr_items == r->cap) {
-    const size_t cap = r->cap + 16;
-    struct v2v_check_item *p = reallocarray (r->items, cap, sizeof *p);
-
-    if (p == NULL)
-      return -1;
-    r->items = p;
-    r->cap = cap;
-  }
-  va_start (args, fmt);
-  n = vasprintf (&item.message, fmt, args);
-  va_end (args);
-  item.id = strdup (id);
-  if (n == -1 || item.id == NULL) {
-    free (item.id);
-    if (n != -1)
-      free (item.message);
-    return -1;
-  }
-  r->items[r->nr_items++] = item;
-  return 0;
-}
-
-void
-v2v_check_report_clear (struct v2v_check_report *r)
-{
-  for (size_t i = 0; i < r->nr_items; ++i) {
-    free (r->items[i].id);
-    free (r->items[i].message);
-  }
-  free (r->items);
-  memset (r, 0, sizeof *r);
-}
-
-int
-v2v_image_check (const char *filename, bool repair,
-                 const struct v2v_open_opts *opts,
-                 struct v2v_check_report *report, struct v2v_error **err)
-{
-  static const struct v2v_open_opts defaults;
-  const struct v2v_image_ops *ops;
-  struct v2v_io *io;
-  int r = -1;
-
-  if (opts == NULL)
-    opts = &defaults;
-  io =
-    v2v_io_open (filename, V2V_IO_FOLLOW | (repair ? V2V_IO_RW : 0), err);
-  if (io == NULL)
-    return -1;
-  ops = choose_driver (io, opts, err);
-  if (ops != NULL && ops->check == NULL)
-    v2v_fail (err, V2V_ERR_UNSUPPORTED, "%s: %s has nothing to check",
-              filename, ops->name);
-  else if (ops != NULL)
-    r = ops->check (io, repair, opts, report, err);
-  v2v_io_unref (io);
-  return r;
 }

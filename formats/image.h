@@ -46,21 +46,21 @@ bool v2v_subformat_parse (const char *s, enum v2v_subformat *ret);
 
 /* What an image is.  Strings are owned by the image, borrowed until close. */
 struct v2v_image_info {
-  const char *format;    /* driver name: "vmdk" */
-  const char *variant;   /* "streamOptimized", "dynamic" ... or NULL */
-  uint64_t size_bytes;   /* virtual size */
+  const char *format;             /* driver name: "vmdk" */
+  const char *variant;            /* "streamOptimized", "dynamic" ... or NULL */
+  uint64_t size_bytes;            /* virtual size */
   uint32_t logical_sector_bytes;  /* 512 or 4096 */
   uint32_t physical_sector_bytes; /* 0 = unknown */
-  uint64_t block_bytes;  /* grain or payload block; 0 = none */
-  const char *id;        /* identity of this disk (UUID, CID) or NULL */
-  const char *content_id; /* what a child's parent identifier must equal:
+  uint64_t block_bytes;           /* grain or payload block; 0 = none */
+  const char *id;            /* identity of this disk (UUID, CID) or NULL */
+  const char *content_id;    /* what a child's parent identifier must equal:
                              VHDX DataWriteGuid, VHD unique id, VMDK CID */
   uint32_t parent_timestamp; /* VHD only: seconds since 2000, or 0 */
   bool has_parent;
-  const char *parent_id; /* identifier of the parent wanted, or NULL */
+  const char *parent_id;   /* identifier of the parent wanted, or NULL */
   const char *parent_name; /* as stored, for people (untrusted), or NULL */
-  const char *creator;   /* "win 10.0", or NULL */
-  bool dirty;            /* was not closed cleanly; log replayed in memory */
+  const char *creator;     /* "win 10.0", or NULL */
+  bool dirty;              /* was not closed cleanly; log replayed in memory */
 };
 
 /* Where a range of the virtual disk lies in a file. */
@@ -78,13 +78,13 @@ enum v2v_size_policy {
 };
 struct v2v_create_opts {
   uint64_t size_bytes;
-  enum v2v_subformat subformat; /* NONE = the driver's default (dynamic) */
-  uint64_t block_bytes;         /* 0 = the driver's default */
+  enum v2v_subformat subformat;   /* NONE = the driver's default (dynamic) */
+  uint64_t block_bytes;           /* 0 = the driver's default */
   uint32_t logical_sector_bytes;  /* 0 = 512 */
   uint32_t physical_sector_bytes; /* 0 = 4096 where the format has it */
   enum v2v_size_policy size_policy;
-  bool no_holes;   /* allocate: the file must not be sparse */
-  bool replace;    /* may replace an existing file */
+  bool no_holes; /* allocate: the file must not be sparse */
+  bool replace;  /* may replace an existing file */
   /* Differencing: the parent as this library sees it, and the name to store
    * for the target (a Windows path may be given; NULL = the base name). */
   struct v2v_image *parent;
@@ -96,13 +96,13 @@ struct v2v_create_opts {
 
 /* Options for opening. Zeroed or NULL = defaults. */
 struct v2v_open_opts {
-  const char *format;         /* declared by the caller; NULL = probe */
-  const char *const *search;  /* NULL-terminated folders for parents */
-  bool no_parents;            /* do not open the chain (info, check) */
-  bool ignore_parent_id;      /* explicit override of an identity mismatch */
-  bool strict;                /* refuse what a strict inspector refuses */
-  bool force;                 /* read despite a doubtful feature */
-  bool overlay;               /* nbd: what the server's own top layer does not
+  const char *format;        /* declared by the caller; NULL = probe */
+  const char *const *search; /* NULL-terminated folders for parents */
+  bool no_parents;           /* do not open the chain (info, check) */
+  bool ignore_parent_id;     /* explicit override of an identity mismatch */
+  bool strict;               /* refuse what a strict inspector refuses */
+  bool force;                /* read despite a doubtful feature */
+  bool overlay;              /* nbd: what the server's own top layer does not
                                  hold is ABSENT, for v2v_image_set_base */
 };
 
@@ -131,9 +131,9 @@ typedef int v2v_sink (void *arg, struct v2v_chunk *chunk,
 
 /* Findings of v2v check. */
 enum v2v_check_severity {
-  V2V_CHECK_NOTE,    /* unusual, harmless */
-  V2V_CHECK_LEAK,    /* wasted space: orphan blocks */
-  V2V_CHECK_DAMAGE,  /* a structure is wrong; data may be lost */
+  V2V_CHECK_NOTE,   /* unusual, harmless */
+  V2V_CHECK_LEAK,   /* wasted space: orphan blocks */
+  V2V_CHECK_DAMAGE, /* a structure is wrong; data may be lost */
 };
 struct v2v_check_item {
   enum v2v_check_severity severity;
@@ -145,16 +145,16 @@ struct v2v_check_report {
   struct v2v_check_item *items;
   size_t nr_items;
   size_t cap;
-  uint64_t nr_suppressed; /* beyond V2V_CHECK_MAX_ITEMS */
+  uint64_t nr_suppressed;                   /* beyond V2V_CHECK_MAX_ITEMS */
   enum v2v_check_severity worst_suppressed; /* of these, not repaired */
-  uint64_t nr_blocks;     /* blocks or grains allocated */
+  uint64_t nr_blocks;                       /* blocks or grains allocated */
   uint64_t nr_blocks_total;
 };
 /* A hostile file could give one item per entry: enough to see the pattern. */
 #define V2V_CHECK_MAX_ITEMS 200
 int v2v_check_add (struct v2v_check_report *r, enum v2v_check_severity sev,
                    bool repaired, const char *id, const char *fmt, ...)
-  __attribute__ ((format (printf, 5, 6)));
+    __attribute__ ((format (printf, 5, 6)));
 void v2v_check_report_clear (struct v2v_check_report *r);
 
 /* The contract of a driver.  Offsets and lengths reach a driver checked:
@@ -165,9 +165,9 @@ void v2v_check_report_clear (struct v2v_check_report *r);
  * called from several threads at once if parallel_read / parallel_write.
  */
 struct v2v_image_ops {
-  const char *name;         /* "vhdx": what --format and -O take */
-  const char *description;  /* one line for --list-formats */
-  const char *extension;    /* ".vhdx" for files we write; NULL = none */
+  const char *name;        /* "vhdx": what --format and -O take */
+  const char *description; /* one line for --list-formats */
+  const char *extension;   /* ".vhdx" for files we write; NULL = none */
   size_t handle_size;
   bool parallel_read;
   bool parallel_write;
@@ -292,8 +292,7 @@ int v2v_image_set_base (struct v2v_image *top, struct v2v_image *base,
 
 /* Which driver claims IO?  NULL if none (then it may be raw); *RET_SCORE may
  * be NULL. */
-const struct v2v_image_ops *v2v_image_probe (struct v2v_io *io,
-                                             int *ret_score,
+const struct v2v_image_ops *v2v_image_probe (struct v2v_io *io, int *ret_score,
                                              struct v2v_error **err);
 
 void v2v_image_close (struct v2v_image *img); /* accepts NULL; discards an
@@ -306,8 +305,8 @@ const struct v2v_image_ops *v2v_image_get_ops (const struct v2v_image *img);
 uint64_t v2v_image_size (const struct v2v_image *img);
 const char *v2v_image_name (const struct v2v_image *img); /* for messages */
 struct v2v_image *v2v_image_parent (const struct v2v_image *img); /* or NULL */
-unsigned v2v_image_chain_length (const struct v2v_image *img); /* >= 1 */
-struct v2v_io *v2v_image_io (const struct v2v_image *img); /* or NULL */
+unsigned v2v_image_chain_length (const struct v2v_image *img);    /* >= 1 */
+struct v2v_io *v2v_image_io (const struct v2v_image *img);        /* or NULL */
 bool v2v_image_is_stream (const struct v2v_image *img);
 /* May read, extents and locate be called from several threads? */
 bool v2v_image_parallel_read (const struct v2v_image *img);

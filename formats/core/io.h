@@ -20,12 +20,14 @@
 struct v2v_io;
 
 /* Flags of v2v_io_open and v2v_io_create_part. */
-#define V2V_IO_RW 1u              /* open for reading and writing in place */
+#define V2V_IO_RW              1u /* open for reading and writing in place */
 #define V2V_IO_EARLY_WRITEBACK 2u /* start write-back of each large pwrite */
-#define V2V_IO_FOLLOW 4u          /* follow a symbolic link (names the user
+#define V2V_IO_FOLLOW                                                          \
+  4u                      /* follow a symbolic link (names the user
                                      typed; never names out of a file) */
-#define V2V_IO_REPLACE 8u         /* v2v_io_publish may replace a file */
-#define V2V_IO_KEEP_PART 16u      /* create_part: reopen an existing .part
+#define V2V_IO_REPLACE 8u /* v2v_io_publish may replace a file */
+#define V2V_IO_KEEP_PART                                                       \
+  16u /* create_part: reopen an existing .part
                                      (resume); otherwise a stale one is
                                      truncated */
 
@@ -51,8 +53,7 @@ struct v2v_io_ops {
   bool (*fd) (void *h, uint64_t offset, int *ret_fd, uint64_t *ret_fd_offset,
               uint64_t *ret_len);
   /* Make [offset, offset+len-1] read as zeros, by a hole where possible. */
-  int (*punch) (void *h, uint64_t len, uint64_t offset,
-                struct v2v_error **err);
+  int (*punch) (void *h, uint64_t len, uint64_t offset, struct v2v_error **err);
   void (*close) (void *h);
 };
 
@@ -166,8 +167,7 @@ struct v2v_io *v2v_io_open_sibling (struct v2v_io *io, const char *name,
  * called with ARG when the io goes; may be NULL.
  */
 typedef struct v2v_io *v2v_io_resolver (void *arg, const char *name,
-                                        unsigned flags,
-                                        struct v2v_error **err);
+                                        unsigned flags, struct v2v_error **err);
 void v2v_io_set_resolver (struct v2v_io *io, v2v_io_resolver *resolve,
                           void *arg, void (*free_arg) (void *arg));
 
