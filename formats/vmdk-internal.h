@@ -318,6 +318,9 @@ struct vmdk {
   struct vmdk_writer *writer; /* owned by vmdk-write.c */
 };
 
+/* vmdk-open.c */
+int vmdk_open (void *vh, struct v2v_io *file, const struct v2v_open_opts *opts,
+               struct v2v_error **err);
 /* Does the embedded descriptor describe the extent it is in?  A difference is
  * refused: programs would differ in what they read. */
 int vmdk_embedded_check (const struct vmdk_descriptor *d,

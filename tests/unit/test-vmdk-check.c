@@ -184,6 +184,34 @@ test_repair_never_writes_where_something_else_may_be (void **state)
   }
 }
 
+/* Two entries name one place: each table gets a new one. */
+static void
+test_contested_place_of_a_table_is_left_alone (void **state)
+{
+  struct vb b = vb_sparse (0);
+  struct v2v_check_report r;
+  struct v2v_error *err = NULL;
+  struct v2v_image *img;
+  struct v2v_io *io;
+
+  (void) state;
+  vb_put32 (&b, VB_GD, VB_GT (2) / 512);
+  vb_put32 (&b, VB_GT (2), 0x7fffffff);
+  io = vb_io (&b, "a.vmdk");
+  r = check_io (io, true);
+  assert_int_equal (r.nr_items, 2);
+  assert_true (has (&r, "vmdk.table.primary", true));
+  assert_false (has (&r, "vmdk.table.primary", false));
+  v2v_check_report_clear (&r);
+  expect_sound (io);
+  img = v2v_image_open_io (io, NULL, &err);
+  assert_ptr (img, err);
+  vb_expect (img, b.ref, b.ref_len);
+  v2v_image_close (img);
+  v2v_io_unref (io);
+  vb_free (&b);
+}
+
 static void
 test_entry_missing_in_one_copy_is_taken_from_the_other (void **state)
 {
@@ -457,6 +485,7 @@ main (void)
     cmocka_unit_test (test_either_copy_of_a_table_is_restored_from_the_other),
     cmocka_unit_test (test_table_that_lost_its_place_is_written_anew),
     cmocka_unit_test (test_repair_never_writes_where_something_else_may_be),
+    cmocka_unit_test (test_contested_place_of_a_table_is_left_alone),
     cmocka_unit_test (test_entry_missing_in_one_copy_is_taken_from_the_other),
     cmocka_unit_test (test_contradicting_copies_are_left_alone),
     cmocka_unit_test (test_unclean_flag_is_reset_when_nothing_is_in_doubt),

@@ -274,6 +274,11 @@ test_corrupt_data_fails_in_decode (void **state)
   assert_int_equal (stream (b.p, b.len, 0, NULL, NULL, &err), -1);
   assert_error (&err, V2V_ERR_FORMAT, "grain at sector 0: compressed data");
   vb_free (&b);
+
+  b = vb_stream (VB_FOOTER | VB_SHORT_FIRST);
+  assert_int_equal (stream (b.p, b.len, 0, NULL, NULL, &err), -1);
+  assert_error (&err, V2V_ERR_FORMAT, "inflates to 2048 bytes");
+  vb_free (&b);
 }
 
 static void

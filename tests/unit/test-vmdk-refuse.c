@@ -189,9 +189,14 @@ test_stream_refusals (void **state)
     { VMDK_H_CAPACITY, 8, VB_CAPACITY + 4, 0, NULL }, /* whole grains */
   };
 
+  const struct damage none = { VMDK_H_VERSION, 4, 3, FORMAT,
+                               "inflates to 2048 bytes, expected 4096" };
+
   (void) state;
   for (size_t i = 0; i < V2V_ARRAY_SIZE (damage); ++i)
     expect_damage (vb_stream (0), NULL, &damage[i]);
+  /* Only the last grain may be short. */
+  expect_damage (vb_stream (VB_SHORT_FIRST), NULL, &none);
 }
 
 static void
@@ -576,6 +581,32 @@ test_embedded_descriptor_cannot_name_another_file (void **state)
   }
 }
 
+static void
+test_strict_wants_a_plain_name_at_sector_one (void **state)
+{
+  static const char *const bad[] = {
+    HEAD "NOACCESS 2068 SPARSE\n",
+    HEAD "RW 2068 SPARSE \"x/a\"\n",
+    HEAD "RW 2068 SPARSE \"x\\a\"\n",
+  };
+  const struct v2v_open_opts opts = { .format = "vmdk", .strict = true };
+
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (bad); ++i) {
+    struct vb b = vb_sparse (0);
+    struct v2v_error *err = NULL;
+    struct v2v_io *io;
+
+    vb_descriptor (&b, bad[i]);
+    io = vb_io (&b, "a.vmdk");
+    expect_good (io);
+    assert_null (v2v_image_open_io (io, &opts, &err));
+    assert_error (&err, FORMAT, "expected sector 1 and a plain name");
+    v2v_io_unref (io);
+    vb_free (&b);
+  }
+}
+
 int
 main (void)
 {
@@ -591,6 +622,7 @@ main (void)
     cmocka_unit_test (test_descriptor_of_a_mebibyte_is_refused),
     cmocka_unit_test (test_names_are_converted_or_taken_byte_by_byte),
     cmocka_unit_test (test_same_file_under_two_names_is_refused),
+    cmocka_unit_test (test_strict_wants_a_plain_name_at_sector_one),
     cmocka_unit_test (test_embedded_descriptor_cannot_name_another_file),
   };
 

@@ -450,6 +450,29 @@ test_sesparse_reads_as_its_tables_say (void **state)
   vb_free (&b);
 }
 
+/* A child must not show its parent's data where the guest unmapped it. */
+static void
+test_sesparse_unmapped_and_zeroed_grains_hide_the_parent (void **state)
+{
+  const struct v2v_open_opts force = { .force = true };
+  CLEANUP_EXTENTS struct v2v_extents list = V2V_EXTENTS_INIT;
+  struct vb b = vb_sesparse ();
+  struct v2v_io *io = vb_io (&b, "s.vmdk");
+  struct v2v_image *img = open_io (io, &force);
+  struct v2v_error *err = NULL;
+
+  (void) state;
+  assert_ok (v2v_image_extents (img, 4 * G, 19 * G, &list, &err), err);
+  assert_int_equal (list.len, 3);
+  assert_int_equal (list.ptr[0].type, V2V_EXTENT_ABSENT);
+  assert_int_equal (list.ptr[1].type, V2V_EXTENT_ZERO);
+  assert_true (list.ptr[1].offset == 20 * G && list.ptr[1].length == 2 * G);
+  assert_int_equal (list.ptr[2].type, V2V_EXTENT_ABSENT);
+  v2v_image_close (img);
+  v2v_io_unref (io);
+  vb_free (&b);
+}
+
 static void
 test_the_magic_decides_and_a_mismatch_is_warned_of (void **state)
 {
@@ -816,6 +839,8 @@ main (void)
     cmocka_unit_test_setup (test_many_threads_read_one_image, setup),
     cmocka_unit_test_setup (test_cowd_reads_as_its_tables_say, setup),
     cmocka_unit_test_setup (test_sesparse_reads_as_its_tables_say, setup),
+    cmocka_unit_test_setup (
+        test_sesparse_unmapped_and_zeroed_grains_hide_the_parent, setup),
     cmocka_unit_test_setup (test_the_magic_decides_and_a_mismatch_is_warned_of,
                             setup),
     cmocka_unit_test_setup (test_bare_extents_are_read_only_by_force, setup),

@@ -172,9 +172,8 @@ vb_sparse (unsigned flags)
 }
 
 static uint32_t
-append_record (struct vb *b, unsigned grain, bool whole)
+append_record (struct vb *b, unsigned grain, size_t len)
 {
-  const size_t len = whole ? VB_GRAIN : grain_length (b, grain);
   uint8_t raw[VB_GRAIN] = { 0 };
   uint8_t record[12 + 2 * VB_GRAIN];
   struct v2v_error *err = NULL;
@@ -243,7 +242,10 @@ vb_stream (unsigned flags)
   fill_ref (&b);
   for (size_t i = 0; i < V2V_ARRAY_SIZE (data_grains); ++i) {
     const unsigned g = order[i];
-    const uint32_t at = append_record (&b, g, (flags & VB_WHOLE_LAST) != 0);
+    const size_t len = i == 0 && (flags & VB_SHORT_FIRST) ? VB_GRAIN / 2
+                       : (flags & VB_WHOLE_LAST)          ? VB_GRAIN
+                                                 : grain_length (&b, g);
+    const uint32_t at = append_record (&b, g, len);
 
     gte[g / 128][g % 128] = at;
     if (!footer)

@@ -51,6 +51,8 @@ void vb_descriptor (struct vb *b, const char *text);
 #define VB_WHOLE_LAST 4u /* the last grain is stored whole */
 /* streamOptimized with the same grains.  Records begin at sector 32. */
 struct vb vb_stream (unsigned flags);
+/* The first record inflates to half a grain. */
+#define VB_SHORT_FIRST 8u
 /* Where the first record's marker is. */
 #define VB_RECORDS (32 * 512u)
 
