@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +38,20 @@ open_stdin (struct v2v_error **err)
   return v2v_io_from_stream (fd, "standard input", V2V_IO_SIZE_UNKNOWN, err);
 }
 
+/* A package where a disk was expected: a mistake that is easy to make. */
+static void
+hint_at_package (const char *filename, struct v2v_error **err)
+{
+  const char *dot = strrchr (filename, '.');
+
+  if (err != NULL && *err != NULL && dot != NULL &&
+      v2v_error_code (*err) == V2V_ERR_UNSUPPORTED &&
+      (strcasecmp (dot, ".ova") == 0 || strcasecmp (dot, ".ovf") == 0 ||
+       strcasecmp (dot, ".vmx") == 0))
+    v2v_hint (err, "it describes machines: 'v2v convert' takes it, and 'v2v "
+                   "info' tells what is in it");
+}
+
 struct v2v_image *
 cmd_open (const char *filename, const struct v2v_open_opts *opts,
           struct v2v_error **err)
@@ -44,8 +59,12 @@ cmd_open (const char *filename, const struct v2v_open_opts *opts,
   struct v2v_image *img;
   struct v2v_io *io;
 
-  if (strcmp (filename, "-") != 0)
-    return v2v_image_open (filename, opts, err);
+  if (strcmp (filename, "-") != 0) {
+    img = v2v_image_open (filename, opts, err);
+    if (img == NULL)
+      hint_at_package (filename, err);
+    return img;
+  }
   io = open_stdin (err);
   if (io == NULL)
     return NULL;

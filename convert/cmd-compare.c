@@ -114,10 +114,10 @@ compare (struct cli *cli, struct args *a, struct v2v_error **err)
   uint64_t offset = 0;
   int r;
 
-  first = v2v_image_open (cli->args[0], &a->first, err);
+  first = cmd_open (cli->args[0], &a->first, err);
   if (first == NULL)
     return -1;
-  second = v2v_image_open (cli->args[1], &a->second, err);
+  second = cmd_open (cli->args[1], &a->second, err);
   if (second == NULL)
     return -1;
   a->copy.item = "compare";

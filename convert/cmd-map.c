@@ -190,7 +190,7 @@ run (struct cli *cli, struct v2v_error **err)
     return 0;
 
   opts.search = search.ptr;
-  img = v2v_image_open (cli->args[0], &opts, err);
+  img = cmd_open (cli->args[0], &opts, err);
   if (img == NULL)
     return -1;
   m.json = cli->json;

@@ -64,9 +64,10 @@ print_option (const struct cmd_option *o)
   snprintf (left, sizeof left, "%c%c%s--%s%s%s", has_short (o) ? '-' : ' ',
             has_short (o) ? (char) o->value : ' ', has_short (o) ? ", " : "  ",
             o->name, o->arg ? " " : "", o->arg ? o->arg : "");
-  printf ("  %-28s", left);
   if (strlen (left) > 26)
-    printf ("\n%30s", "");
+    printf ("  %s\n%30s", left, "");
+  else
+    printf ("  %-28s", left);
   for (;;) {
     const size_t n = strcspn (p, "\n");
 

@@ -8,15 +8,15 @@ workdir
 
 head -c 60M /dev/urandom >src.raw
 truncate -s 80M src.raw
-want=$(v2v digest src.raw)
-want=${want%% *}
+digest=$(v2v digest src.raw)
+digest=${digest%% *}
 
 start () { # a slow copy to out.vhdx in the background
     v2v copy --rate 12M src.raw out.vhdx >log 2>&1 &
     pid=$!
 }
 finish () { # WHAT: the result is whole, and nothing else is left
-    [ "$(v2v digest out.vhdx)" = "$want  out.vhdx" ] || fail "$1: another disk"
+    [ "$(v2v digest out.vhdx)" = "$digest  out.vhdx" ] || fail "$1: another disk"
     [ "$(v2v check --json out.vhdx | jq -r .result)" = sound ] ||
         fail "$1: not sound"
     [ "$(ls)" = "$(printf 'log\nout.vhdx\nsrc.raw')" ] || fail "$1: left: $(ls)"
@@ -36,6 +36,13 @@ grep -q -- '--resume' log || fail "SIGTERM: no word on how to go on: $(cat log)"
 resumed=$(v2v copy --resume --json src.raw out.vhdx | jq .resumed_bytes)
 [ "$resumed" -gt 0 ] || fail "SIGTERM: nothing was kept"
 finish SIGTERM
+
+# The same from the keyboard: SIGINT.
+expect_status 130 timeout --preserve-status -s INT 2 \
+    v2v copy --rate 12M src.raw out.vhdx
+[ ! -e out.vhdx ] || fail "SIGINT: out.vhdx is there"
+v2v copy --resume src.raw out.vhdx >log || fail "SIGINT: $(cat log)"
+finish SIGINT
 
 # Killed: the journal says what is safe, if it came that far.
 for seconds in 0.3 1 3; do

@@ -89,6 +89,10 @@ refuse 4 "not a disk image" bad.bin new.vhdx
 refuse 5 "No such file" none.vmdk new.vhdx
 refuse 5 "No such file" src.raw no/such/dir/new.vhdx
 
+cp bad.bin web.ova
+refuse 4 "not a disk image" web.ova new.vhdx
+grep -q "v2v convert" err || fail "no hint at a package: $(cat err)"
+
 # The same as JSON, wherever --json stands.
 v2v copy none.vmdk new.vhdx --json 2>/dev/null >out && fail "no error"
 [ "$(jq -r .error.code out)" = io ] || fail "$(cat out)"
