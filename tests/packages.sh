@@ -23,6 +23,10 @@ test=(
     bzip2 xfsprogs
 )
 
+# Wherever they come from: not every Node.js is Debian's.
+command -v node >/dev/null || test+=(nodejs)
+command -v npm >/dev/null || test+=(npm)
+
 case "${1-test}" in
     build) want=("${build[@]}") ;;
     sample) want=("${build[@]}" "${sample[@]}") ;;
