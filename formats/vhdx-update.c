@@ -10,13 +10,13 @@
  * since that flush any part may be there: as on a physical disk.
  *
  * A commit:
- *   1. sync: the data that the new tables speak of is down
- *   2. the changed 4 KiB sectors as one entry at the start of the log, under
- *      a new log GUID; sync.  The header does not know that GUID yet: a kill
- *      here leaves the old state
- *   3. the header with that GUID; sync.  From here replay gives the new state
- *   4. the sectors in their places; sync
- *   5. the header with a zero log GUID; sync
+ *   1. the changed 4 KiB sectors as one entry at the start of the log, under
+ *      a new log GUID; sync: with it the data that the new tables speak of is
+ *      down.  The header does not know that GUID yet: a kill here leaves the
+ *      old state
+ *   2. the header with that GUID; sync.  From here replay gives the new state
+ *   3. the sectors in their places; sync
+ *   4. the header with a zero log GUID; sync
  * More sectors than one entry holds take several rounds, each consistent by
  * itself: bitmaps first (bits of blocks that the BAT does not call partial yet
  * mean nothing), then the BAT from its end, where the entry of a bitmap block
@@ -270,7 +270,7 @@ dirty_sectors (struct vhdx *h, size_t *ret_n, struct v2v_error **err)
   return writes;
 }
 
-/* Steps 2 to 5 of the comment on top, for as much as one entry holds. */
+/* Steps 1 to 4 of the comment on top, for as much as one entry holds. */
 static int
 commit_round (struct vhdx *h, const struct vhdx_log_write *writes, size_t n,
               struct v2v_error **err)
@@ -300,10 +300,8 @@ vhdx_update_commit (struct vhdx *h, struct v2v_error **err)
 
   if (h->failed)
     return vhdx_update_begin (h, err); /* says why not */
-  if (v2v_io_sync (h->file, err) == -1)
-    return -1;
-  if (h->cache.nr_dirty == 0)
-    return 0;
+  if (h->cache.nr_dirty == 0) /* data over data: no table has changed */
+    return v2v_io_sync (h->file, err);
   writes = dirty_sectors (h, &n, err);
   if (writes == NULL)
     return -1;

@@ -188,9 +188,25 @@ disk_io (struct disk *d)
   return io;
 }
 
-/* What may be found after the power is back.  MODE 0: all writes arrived, 1:
- * none since the last sync, 2 and up: some, torn, by that seed.
+/* What may be found after the power is back.  MODE 0: all writes arrived; 1:
+ * none since the last sync; 2: only the last one did; above, by that seed,
+ * each arrived, was lost, or was torn.
  */
+#define NR_MODES 12
+
+static void
+apply_torn (uint8_t *bytes, size_t *len, const struct op *op, uint32_t *x)
+{
+  for (uint64_t at = 0; at < op->len; at += 512) {
+    const struct op part = { op->offset + at, v2v_min_u64 (512, op->len - at),
+                             op->data ? op->data + at : NULL };
+
+    *x = *x * 1664525u + 1013904223u;
+    if (*x >> 31)
+      apply (bytes, len, &part);
+  }
+}
+
 static void
 after_power_loss (const struct disk *d, unsigned mode, uint8_t *bytes,
                   size_t *ret_len)
@@ -202,19 +218,13 @@ after_power_loss (const struct disk *d, unsigned mode, uint8_t *bytes,
   for (size_t i = 0; mode != 1 && i < d->nr_ops; ++i) {
     const struct op *op = &d->ops[i];
 
-    if (mode == 0 || op->len == UINT64_MAX) {
+    x = x * 1664525u + 1013904223u;
+    if (mode == 0 || op->len == UINT64_MAX ||
+        (mode == 2 ? i + 1 == d->nr_ops : x >> 30 == 0))
       /* A length that is not down is as good as zeros behind the old one. */
       apply (bytes, ret_len, op);
-      continue;
-    }
-    for (uint64_t at = 0; at < op->len; at += 512) {
-      const struct op part = { op->offset + at, v2v_min_u64 (512, op->len - at),
-                               op->data ? op->data + at : NULL };
-
-      x = x * 1664525u + 1013904223u;
-      if (x >> 31)
-        apply (bytes, ret_len, &part);
-    }
+    else if (mode > 2 && x >> 31 != 0)
+      apply_torn (bytes, ret_len, op, &x);
   }
 }
 
@@ -248,8 +258,10 @@ static const struct change {
   { 4, 256, 8, false },    /* a zero block gets data */
   { 4, 2040, 8, false },   /* the end of the disk */
   { 4, 710, 5, true },
+  { 5, 260, 4, false }, /* over data only: no table changes */
+  { 6, 1300, 1, false },
 };
-#define NR_ROUNDS 4u
+#define NR_ROUNDS 6u
 
 static void
 model_apply (struct model *m, const struct change *c)
@@ -380,7 +392,7 @@ check_after (const struct disk *d, const struct model *start, bool has_parent,
       model_apply (&next, &changes[i]);
       memset (written + changes[i].first, true, changes[i].nr);
     }
-  for (unsigned mode = 0; mode < 5; ++mode) {
+  for (unsigned mode = 0; mode < NR_MODES; ++mode) {
     size_t len = 0;
 
     after_power_loss (d, mode, bytes, &len);
@@ -477,7 +489,7 @@ test_a_kill_during_replay_can_be_replayed_again (void **state)
     free (h);
     v2v_error_free (err);
     v2v_io_unref (io);
-    for (unsigned mode = 0; mode < 5; ++mode) {
+    for (unsigned mode = 0; mode < NR_MODES; ++mode) {
       struct model got;
       size_t len = 0;
 
