@@ -26,6 +26,7 @@ struct state {
   char *dir;
   char *socket;
   char *uri;
+  char *pid_file; /* written when the server listens */
   pid_t server;
 };
 
@@ -39,6 +40,7 @@ setup (void **vs)
     return -1;
   s->dir = test_tmpdir ();
   return asprintf (&s->socket, "%s/socket", s->dir) == -1 ||
+                 asprintf (&s->pid_file, "%s/pid", s->dir) == -1 ||
                  asprintf (&s->uri, "nbd+unix:///?socket=%s", s->socket) == -1
              ? -1
              : 0;
@@ -52,6 +54,7 @@ teardown (void **vs)
   test_stop (s->server);
   test_tmpdir_remove (s->dir);
   free (s->socket);
+  free (s->pid_file);
   free (s->uri);
   free (s);
   return 0;
@@ -60,7 +63,8 @@ teardown (void **vs)
 /* Start nbdkit with these further arguments; skips the test without it. */
 #define NBDKIT(s, ...)                                                         \
   start_server (s, (const char *const[]){ "nbdkit", "--foreground", "--unix",  \
-                                          (s)->socket, __VA_ARGS__, NULL })
+                                          (s)->socket, "--pidfile",            \
+                                          (s)->pid_file, __VA_ARGS__, NULL })
 
 static void
 start_server (struct state *s, const char *const *argv)
@@ -68,9 +72,11 @@ start_server (struct state *s, const char *const *argv)
   NEEDS_LIBNBD ();
   if (!test_have (argv[0]))
     skip ();
+  unlink (s->socket); /* of an earlier one */
+  unlink (s->pid_file);
   s->server = test_start (argv);
   assert_int_not_equal (s->server, -1);
-  assert_true (test_wait_for_file (s->socket));
+  assert_true (test_wait_for_file (s->pid_file));
 }
 
 static struct v2v_image *
@@ -342,13 +348,11 @@ test_connection_that_broke_is_made_again (void **vs)
   NBDKIT (s, "memory", "1M");
   img = open_disk (s);
   test_stop (s->server);
-  assert_int_equal (unlink (s->socket), 0);
   NBDKIT (s, "memory", "1M");
   assert_ok (v2v_image_read (img, buf, 512, 0, &err), err);
 
   /* another disk in its place is not taken for the same */
   test_stop (s->server);
-  assert_int_equal (unlink (s->socket), 0);
   NBDKIT (s, "memory", "2M");
   assert_int_equal (v2v_image_read (img, buf, 512, 0, &err), -1);
   assert_error (&err, V2V_ERR_IO, "changed its size to 2097152");
@@ -484,9 +488,9 @@ test_untouched_ranges_of_an_overlay_are_absent (void **vs)
   test_random (data, 4 * MIB, 5);
   base = make_file (s, "base", data, 4 * MIB, 0, 4 * MIB);
   top = make_overlay (s, base);
-  start_server (s,
-                (const char *const[]){ "qemu-nbd", "-r", "-t", "-A", "-f",
-                                       "qcow2", "-k", s->socket, top, NULL });
+  start_server (s, (const char *const[]){
+                       "qemu-nbd", "-r", "-t", "-A", "-f", "qcow2", "-k",
+                       s->socket, "--pid-file", s->pid_file, top, NULL });
   img = v2v_image_open (s->uri, &opts, &err);
   assert_ptr (img, err);
   assert_ok (v2v_image_extents (img, 4 * MIB, 0, &list, &err), err);
