@@ -27,9 +27,9 @@ run_one () {
     else
         args+=(-max_len=262144)
     fi
-    # A single input may take 10 seconds and 1 GiB: more is a bug here.
+    # A single input may take 25 seconds and 1 GiB: more is a bug here.
     timeout --kill-after=10 $((seconds + 60)) "./$program" \
-        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
+        -max_total_time="$seconds" -timeout=25 -rss_limit_mb=1024 \
         -print_final_stats=1 -artifact_prefix="crash-$kind-" \
         "${args[@]}" "$corpus" >"$work/$name.log" 2>&1 </dev/null || status=$?
     if [ $status = 0 ]; then
