@@ -390,13 +390,16 @@ start_output (struct args *a, struct v2v_error **err)
 {
   if (a->copy.resume) {
     CLEANUP_FREE char *part = NULL;
+    struct stat st;
 
     if (asprintf (&part, "%s.part", a->output) == -1) {
       part = NULL;
       v2v_fail_nomem (err);
       return NULL;
     }
-    if (access (part, F_OK) == 0 && access (a->journal, F_OK) == 0)
+    /* A journal without a byte: killed before there was anything to keep. */
+    if (access (part, F_OK) == 0 && stat (a->journal, &st) == 0 &&
+        st.st_size > 0)
       return v2v_image_resume (a->output, a->output_format, &a->create, err);
     v2v_log_info ("%s: nothing to resume, beginning anew", a->output);
     a->copy.resume = false;

@@ -181,6 +181,25 @@ write_reports (struct conversion *c, const struct v2v_report *report,
                             strlen (result->text), err);
 }
 
+/* The folder is about to be published. */
+static void
+forget_done (struct conversion *c)
+{
+  for (size_t i = 0; i < c->plan->nr_disks; ++i) {
+    const struct v2v_hyperv_disk *d = &c->plan->disks[i];
+
+    convert_done_remove (c, d->file);
+    for (unsigned level = 1;
+         c->opts->keep_chain && level < c->disks[d->source_index].chain_length;
+         ++level) {
+      CLEANUP_FREE char *name = convert_parent_file_name (d->file, level);
+
+      if (name != NULL)
+        convert_done_remove (c, name);
+    }
+  }
+}
+
 int
 convert_describe (struct conversion *c, const char *started, double seconds,
                   struct v2v_convert_result *result, struct v2v_error **err)
@@ -212,8 +231,7 @@ convert_describe (struct conversion *c, const char *started, double seconds,
   report.nr_files = files.n;
   if (write_reports (c, &report, result, err) == -1)
     return -1;
-  for (size_t i = 0; i < n; ++i)
-    convert_done_remove (c, c->plan->disks[i].file);
+  forget_done (c);
   return 0;
 }
 

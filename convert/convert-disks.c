@@ -236,6 +236,7 @@ start_target (const struct conversion *c, const char *path, const char *journal,
               struct v2v_error **err)
 {
   CLEANUP_FREE char *part = NULL;
+  struct stat st;
 
   *ret_resume = false;
   if (asprintf (&part, "%s.part", path) == -1) {
@@ -243,8 +244,9 @@ start_target (const struct conversion *c, const char *path, const char *journal,
     v2v_fail_nomem (err);
     return NULL;
   }
-  if (c->opts->resume && access (part, F_OK) == 0 &&
-      access (journal, F_OK) == 0) {
+  /* A journal without a byte: killed before there was anything to keep. */
+  if (c->opts->resume && access (part, F_OK) == 0 && stat (journal, &st) == 0 &&
+      st.st_size > 0) {
     *ret_resume = true;
     return v2v_image_resume (path, target_format (c), create, err);
   }
@@ -333,9 +335,8 @@ note_made (struct conversion *c, size_t i, const char *file,
   return 0;
 }
 
-/* "NAME-disk1-parent2.vhdx" for a parent LEVEL above FILE. */
-static char *
-parent_file_name (const char *file, unsigned level)
+char *
+convert_parent_file_name (const char *file, unsigned level)
 {
   const char *dot = strrchr (file, '.');
   const int stem = (int) (dot ? dot - file : (long) strlen (file));
@@ -350,8 +351,8 @@ parent_file_name (const char *file, unsigned level)
 /* The parents of SRC, the base first, each as a file of its own; *RET_PARENT
  * is the new parent of SRC, opened.  Recursion is bounded by V2V_MAX_CHAIN. */
 static int
-copy_parents (struct conversion *c, struct v2v_image *src, const char *file,
-              unsigned level, struct v2v_image **ret_parent,
+copy_parents (struct conversion *c, size_t disk, struct v2v_image *src,
+              const char *file, unsigned level, struct v2v_image **ret_parent,
               struct v2v_error **err)
 {
   struct v2v_image *old = v2v_image_parent (src);
@@ -363,9 +364,9 @@ copy_parents (struct conversion *c, struct v2v_image *src, const char *file,
 
   if (old == NULL)
     return 0;
-  if (copy_parents (c, old, file, level + 1, &above, err) == -1)
+  if (copy_parents (c, disk, old, file, level + 1, &above, err) == -1)
     return -1;
-  name = parent_file_name (file, level);
+  name = convert_parent_file_name (file, level);
   path = name ? v2v_deposit_path (c->deposit, name, err) : NULL;
   if (path == NULL)
     return name ? -1 : v2v_fail_nomem (err);
@@ -374,12 +375,15 @@ copy_parents (struct conversion *c, struct v2v_image *src, const char *file,
   t.size_bytes = v2v_image_size (old);
   t.parent = above;
   t.top_only = above != NULL;
-  if (!(c->opts->resume && access (path, F_OK) == 0)) {
+  r = c->opts->resume ? convert_done_read (c, disk, name, false, err) : 0;
+  if (r == 0) {
     r = make_file (c, &t, &result, NULL, err);
     v2v_copy_result_clear (&result);
-    if (r == -1)
-      return -1;
+    if (r == 0)
+      r = convert_done_write (c, disk, name, err);
   }
+  if (r == -1)
+    return -1;
   *ret_parent = v2v_image_open (path, NULL, err);
   return *ret_parent == NULL ? -1 : 0;
 }
@@ -412,7 +416,7 @@ copy_disk (struct conversion *c, const struct v2v_hyperv_disk *d,
     t.size_bytes = v2v_image_size (t.src);
   cd->virtual_bytes = t.size_bytes;
   if (c->opts->resume) {
-    const int r = convert_done_read (c, i, d->file, err);
+    const int r = convert_done_read (c, i, d->file, true, err);
 
     if (r != 0)
       return r == 1 ? 0 : -1;
@@ -420,7 +424,7 @@ copy_disk (struct conversion *c, const struct v2v_hyperv_disk *d,
   if (start_hasher (c, i, err) == -1)
     return -1;
   if (c->opts->keep_chain && t.src != NULL) {
-    if (copy_parents (c, t.src, d->file, 1, &parent, err) == -1)
+    if (copy_parents (c, i, t.src, d->file, 1, &parent, err) == -1)
       return v2v_prefix (err, "disk %s", d->source_id);
     t.parent = parent;
     t.top_only = parent != NULL;

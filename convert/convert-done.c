@@ -50,34 +50,50 @@ figure (struct v2v_copy_result *r, size_t i)
   return (uint64_t *) (void *) ((char *) r + figures[i].offset);
 }
 
+/* One file of the source's chain: what changes when it does. */
+static int
+put_layer (struct v2v_str *s, const struct v2v_image *img)
+{
+  struct v2v_io *io = v2v_image_io (img);
+  uint64_t offset = 0, len = 0;
+  struct stat st = { 0 };
+  int fd = -1;
+
+  if (io == NULL)
+    return v2v_str_printf (s, "source %s; ", v2v_image_name (img));
+  if (v2v_io_fd (io, 0, &fd, &offset, &len) && fstat (fd, &st) == -1)
+    memset (&st, 0, sizeof st);
+  return v2v_str_printf (s,
+                         "source %s inode %ju size %jd time %jd.%09ld at "
+                         "%" PRIu64 " stored %" PRIu64 "; ",
+                         v2v_io_name (io), (uintmax_t) st.st_ino,
+                         (intmax_t) st.st_size, (intmax_t) st.st_mtim.tv_sec,
+                         st.st_mtim.tv_nsec, offset, v2v_io_size (io));
+}
+
 /* What the file depends on, in one line; two runs that say the same make the
  * same.  The caller frees; NULL when out of memory. */
 static char *
 origin_text (const struct conversion *c, size_t disk)
 {
-  const struct convert_disk *cd = &c->disks[disk];
-  struct stat st = { 0 };
-  uint64_t offset = 0, len = 0;
-  char *text;
-  int fd = -1;
+  struct v2v_str s = V2V_STR_INIT;
+  int r = 0;
 
-  if (cd->io != NULL && v2v_io_fd (cd->io, 0, &fd, &offset, &len) &&
-      fstat (fd, &st) == -1)
-    memset (&st, 0, sizeof st);
-  if (asprintf (&text,
-                "source %s inode %ju size %jd time %jd.%09ld at %" PRIu64
-                " stored %" PRIu64 " disk %" PRIu64 " as %d/%s block %" PRIu64
-                " chain %d holes %d digest %d "
-                "guest %s",
-                cd->io ? v2v_io_name (cd->io) : "blank", (uintmax_t) st.st_ino,
-                (intmax_t) st.st_size, (intmax_t) st.st_mtim.tv_sec,
-                st.st_mtim.tv_nsec, offset, cd->io ? v2v_io_size (cd->io) : 0,
-                cd->virtual_bytes, (int) c->opts->hyperv.disk_format,
-                v2v_subformat_name (c->opts->subformat), c->opts->block_bytes,
-                c->opts->keep_chain, c->opts->no_sparse, c->opts->no_digest,
-                c->opts->guest ? c->opts->guest->name : "none") == -1)
-    return NULL;
-  return text;
+  for (const struct v2v_image *img = c->images[disk]; img != NULL;
+       img = v2v_image_parent (img))
+    r |= put_layer (&s, img);
+  r |= v2v_str_printf (
+      &s,
+      "disk %" PRIu64 " as %d/%s block %" PRIu64
+      " chain %d holes %d digest %d guest %s",
+      c->disks[disk].virtual_bytes, (int) c->opts->hyperv.disk_format,
+      v2v_subformat_name (c->opts->subformat), c->opts->block_bytes,
+      c->opts->keep_chain, c->opts->no_sparse, c->opts->no_digest,
+      c->opts->guest ? c->opts->guest->name : "none");
+  if (r == 0)
+    return s.ptr;
+  v2v_str_free (&s);
+  return NULL;
 }
 
 static char *
@@ -96,16 +112,22 @@ convert_done_write (struct conversion *c, size_t disk, const char *file,
   CLEANUP_JSON struct v2v_json *o = v2v_json_new_object ();
   CLEANUP_FREE char *origin = origin_text (c, disk);
   CLEANUP_FREE char *name = done_name (file);
+  CLEANUP_FREE char *path = v2v_deposit_path (c->deposit, file, err);
   CLEANUP_FREE char *text = NULL;
+  struct stat st;
 
+  if (path == NULL)
+    return -1;
   if (origin == NULL || name == NULL)
     return v2v_fail_nomem (err);
+  if (stat (path, &st) == -1)
+    return v2v_fail_errno (err, "%s", path);
   v2v_json_set_string (o, "origin", origin);
   v2v_json_set_string (o, "digest", cd->digest);
   v2v_json_set_string (o, "variant", cd->target_variant);
   v2v_json_set_bool (o, "deferred", cd->result.digest_deferred);
   v2v_json_set_bool (o, "hashed", cd->hash_algorithm != NULL);
-  v2v_json_set_u64 (o, "file_bytes", cd->file_bytes);
+  v2v_json_set_u64 (o, "file_bytes", (uint64_t) st.st_size);
   for (size_t i = 0; i < V2V_ARRAY_SIZE (figures); ++i)
     v2v_json_set_u64 (o, figures[i].name, *figure (&cd->result, i));
   text = v2v_json_ok (o) ? v2v_json_dump (o, 0) : NULL;
@@ -155,7 +177,7 @@ take (struct convert_disk *cd, const struct v2v_json *o, const struct stat *st,
 
 int
 convert_done_read (struct conversion *c, size_t disk, const char *file,
-                   struct v2v_error **err)
+                   bool figures_too, struct v2v_error **err)
 {
   CLEANUP_FREE char *path = v2v_deposit_path (c->deposit, file, err);
   CLEANUP_FREE char *name = done_name (file);
@@ -177,7 +199,7 @@ convert_done_read (struct conversion *c, size_t disk, const char *file,
       strcmp (v2v_json_get_string (o, "origin"), origin) == 0 &&
       v2v_json_get_u64 (o, "file_bytes", &file_bytes) &&
       file_bytes == (uint64_t) st.st_size)
-    return take (&c->disks[disk], o, &st, err);
+    return figures_too ? take (&c->disks[disk], o, &st, err) : 1;
   v2v_log_info ("%s: was made from something else or in another way, making "
                 "it again",
                 path);

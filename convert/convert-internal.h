@@ -58,13 +58,17 @@ int convert_space_needed (struct conversion *c, uint64_t *ret,
  * way. */
 int convert_copy_disks (struct conversion *c, struct v2v_error **err);
 void convert_disk_clear (struct convert_disk *d);
+/* "NAME-disk1-parent2.vhdx" for the parent LEVEL above FILE; the caller frees.
+ * NULL when out of memory. */
+char *convert_parent_file_name (const char *file, unsigned level);
 
 /* Finished disks of an unfinished run are remembered in FILE.done. */
 int convert_done_write (struct conversion *c, size_t disk, const char *file,
                         struct v2v_error **err);
-/* 1 = disk DISK is there already and its figures are loaded; 0 = it is not. */
+/* 1 = FILE of disk DISK is there already, as it would be made now (and its
+ * figures are loaded, unless it is a parent); 0 = it is not. */
 int convert_done_read (struct conversion *c, size_t disk, const char *file,
-                       struct v2v_error **err);
+                       bool figures_too, struct v2v_error **err);
 void convert_done_remove (struct conversion *c, const char *file);
 
 /* Write the descriptions and reports; fill RESULT. */

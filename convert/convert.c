@@ -193,6 +193,13 @@ keep_unfinished (struct conversion *c, struct v2v_error **err)
   if (err == NULL || *err == NULL || c->deposit == NULL || !c->worth_keeping)
     return;
   code = v2v_error_code (*err);
+  if (code == V2V_ERR_MISMATCH && c->opts->resume) {
+    /* What lies there belongs to another source or other options: the user
+     * decides what becomes of it. */
+    v2v_deposit_keep (c->deposit);
+    v2v_hint (err, "without --resume all is made anew");
+    return;
+  }
   if (code != V2V_ERR_INTERRUPTED && code != V2V_ERR_IO)
     return;
   if (v2v_source_is_stream (c->src))

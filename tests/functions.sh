@@ -62,3 +62,13 @@ requires_plugin () {
 requires_libnbd () {
     requires grep -q '^#define HAVE_LIBNBD 1' "$abs_top_builddir/config.h"
 }
+
+# wait_for_size FILE BYTES: until FILE is at least so long, 30 seconds at most.
+wait_for_size () {
+    local i
+    for i in $(seq 300); do
+        [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -lt "$2" ] || return 0
+        sleep 0.1
+    done
+    fail "$1 does not grow to $2 bytes ($i)"
+}

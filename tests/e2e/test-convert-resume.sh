@@ -31,7 +31,7 @@ whole () { # WHAT FOLDER
 
 # An orderly stop, in the middle of the second disk.
 start
-sleep 2.5
+wait_for_size out/.web.part/web-disk2.vhdx.part 12000000
 kill -TERM $pid
 status=0
 wait $pid || status=$?
@@ -59,6 +59,16 @@ for seconds in 0.2 2.5; do
     rm -r out
 done
 
+# Killed between the journal's creation and its first byte.
+start
+sleep 1
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+for j in out/.web.part/*.journal; do : >"$j"; done
+v2v convert --resume src/m.ovf -o out >/dev/null || fail "an empty journal"
+whole "an empty journal" out/web
+rm -r out
+
 # Two at once: the second is told.
 start
 sleep 1
@@ -74,7 +84,7 @@ rm -r out
 
 # A source that changed meanwhile is not mixed with the old one.
 start
-sleep 2.5
+wait_for_size out/.web.part/web-disk2.vhdx.part 12000000
 kill -TERM $pid
 wait $pid || true
 head -c 6M /dev/urandom >1.raw
@@ -82,7 +92,22 @@ cd src
 make_disk ../1.raw one.vmdk
 make_ovf web one.vmdk two.vmdk
 cd ..
-v2v convert --resume src/m.ovf -o out >/dev/null 2>&1 || true
-if [ -e out/web ]; then
-    whole "changed source" out/web
-fi
+# The finished first disk is made again; the same of one in the middle is
+# refused, and kept until the user says so.
+v2v convert --resume src/m.ovf -o out >/dev/null || fail "a changed first disk"
+whole "a changed first disk" out/web
+rm -r out
+start
+wait_for_size out/.web.part/web-disk2.vhdx.part 12000000
+kill -TERM $pid
+wait $pid || true
+head -c 60M /dev/urandom >2.raw
+cd src
+make_disk ../2.raw two.vmdk
+make_ovf web one.vmdk two.vmdk
+cd ..
+expect_status 7 v2v convert --resume src/m.ovf -o out
+[[ $out == *"--resume"* ]] || fail "no hint: $out"
+[ -e out/.web.part ] || fail "the unfinished work was thrown away"
+v2v convert src/m.ovf -o out >/dev/null || fail "a changed second disk, anew"
+whole "a changed second disk" out/web

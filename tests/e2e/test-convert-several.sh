@@ -52,6 +52,17 @@ for format in vhdx vhd; do
     v2v compare vm/base.vmdk kept-$format/chained/chained-disk1-parent1.$format \
         >/dev/null || fail "$format: the parent"
 done
+# A chain that was stopped goes on with the parent that is there.
+v2v convert --keep-chain --rate 1M vm/vm.vmx -o stopped >/dev/null 2>&1 &
+pid=$!
+sleep 2
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+v2v convert --keep-chain --resume vm/vm.vmx -o stopped >/dev/null || fail "resumed chain"
+v2v compare want.raw stopped/chained/chained-disk1.vhdx >/dev/null ||
+    fail "resumed chain: another disk"
+[ "$(ls -A stopped/chained | wc -l)" = 7 ] || fail "left: $(ls -A stopped/chained)"
+
 grep -q 005056010203 flat/chained/New-chained.ps1 || fail "the MAC is not kept"
 v2v convert --new-macs vm/vm.vmx -o macs >/dev/null
 grep -q 005056010203 macs/chained/New-chained.ps1 && fail "--new-macs keeps it"

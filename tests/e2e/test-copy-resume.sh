@@ -25,7 +25,7 @@ finish () { # WHAT: the result is whole, and nothing else is left
 
 # An orderly stop.
 start
-sleep 2
+wait_for_size out.vhdx.part 16000000
 kill -TERM $pid
 status=0
 wait $pid || status=$?
@@ -54,6 +54,15 @@ for seconds in 0.3 1 3; do
     v2v copy --resume src.raw out.vhdx >log || fail "killed after $seconds: $(cat log)"
     finish "killed after $seconds"
 done
+
+# Killed between the journal's creation and its first byte.
+start
+sleep 1
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+: >out.vhdx.part.journal
+v2v copy --resume src.raw out.vhdx >log || fail "an empty journal: $(cat log)"
+finish "an empty journal"
 
 # Another source is not taken for the same one.
 start
