@@ -16,33 +16,33 @@
 /* Called at most ten times a second from one thread at a time, and once at
  * the end. */
 struct v2v_progress {
-  const char *stage;     /* "copy", "digest", "compare", "check" */
-  const char *item;      /* disk name */
-  uint64_t done_bytes;   /* of the virtual disk */
+  const char *stage;   /* "copy", "digest", "compare", "check" */
+  const char *item;    /* disk name */
+  uint64_t done_bytes; /* of the virtual disk */
   uint64_t total_bytes;
-  uint64_t data_bytes;   /* non-zero bytes moved so far */
+  uint64_t data_bytes; /* non-zero bytes moved so far */
 };
 typedef void v2v_progress_fn (void *arg, const struct v2v_progress *p);
 
 struct v2v_copy_opts {
-  unsigned threads;     /* 0 = one per usable CPU, at most 16; max. 24 */
-  bool digest;          /* compute the disk digest in the same pass */
-  bool allow_deferred;  /* on reflink paths: leave the digest out and say so */
-  bool no_reflink;      /* never share blocks (tests, benches) */
-  bool top_only;        /* copy layer 0 only: differencing to differencing;
+  unsigned threads;    /* 0 = one per usable CPU, at most 16; max. 24 */
+  bool digest;         /* compute the disk digest in the same pass */
+  bool allow_deferred; /* on reflink paths: leave the digest out and say so */
+  bool no_reflink;     /* never share blocks (tests, benches) */
+  bool top_only;       /* copy layer 0 only: differencing to differencing;
                            there is no digest then */
-  bool overwrite;       /* DST holds something already (v2v_image_open_rw):
+  bool overwrite;      /* DST holds something already (v2v_image_open_rw):
                            zeros are written too */
-  bool resume;          /* DST was resumed: go on where journal_path ends */
-  bool journal;         /* keep a journal so that the copy can be resumed */
+  bool resume;         /* DST was resumed: go on where journal_path ends */
+  bool journal;        /* keep a journal so that the copy can be resumed */
   const char *journal_path; /* NULL: none, whatever the two above say.  The
                                file stays: the caller removes it when DST is
                                finished and published */
-  const char *item;     /* name for progress */
+  const char *item;         /* name for progress */
   v2v_progress_fn *progress;
   void *progress_arg;
   const atomic_bool *cancel; /* set from a signal handler: stop soon */
-  uint64_t rate_limit;  /* bytes per second, 0 = none */
+  uint64_t rate_limit;       /* bytes per second, 0 = none */
 };
 
 struct v2v_copy_result {
@@ -55,7 +55,7 @@ struct v2v_copy_result {
   uint64_t resumed_bytes;   /* found done in the journal */
   double seconds;
   unsigned threads;
-  bool digest_deferred;     /* asked for, but the data was never read */
+  bool digest_deferred;           /* asked for, but the data was never read */
   struct v2v_disk_digest *digest; /* owned by the result; or NULL */
 };
 
@@ -70,8 +70,8 @@ struct v2v_copy_result {
  * with another source or other options is refused (V2V_ERR_MISMATCH).
  */
 int v2v_copy (struct v2v_image *src, struct v2v_image *dst,
-              const struct v2v_copy_opts *opts,
-              struct v2v_copy_result *result, struct v2v_error **err);
+              const struct v2v_copy_opts *opts, struct v2v_copy_result *result,
+              struct v2v_error **err);
 void v2v_copy_result_clear (struct v2v_copy_result *r);
 
 /* Digest of a disk's contents, parallel, zeros skipped. */

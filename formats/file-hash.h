@@ -44,8 +44,7 @@ void v2v_file_hasher_free (struct v2v_file_hasher *h);
 
 /* The same in the caller's thread. */
 int v2v_file_hash (struct v2v_io *io, const char *algorithm,
-                   const atomic_bool *cancel,
-                   uint8_t out[V2V_DIGEST_MAX_SIZE], size_t *ret_len,
-                   struct v2v_error **err);
+                   const atomic_bool *cancel, uint8_t out[V2V_DIGEST_MAX_SIZE],
+                   size_t *ret_len, struct v2v_error **err);
 
 #endif /* V2V_FILE_HASH_H */

@@ -14,11 +14,11 @@
 enum v2v_severity { V2V_INFORMATION, V2V_WARNING, V2V_CRITICAL };
 
 struct v2v_finding {
-  char *id;       /* stable: "nic.unmapped", "disk.rdm" */
+  char *id; /* stable: "nic.unmapped", "disk.rdm" */
   enum v2v_severity severity;
-  char *subject;  /* what it is about: "ethernet0", "scsi0:1" or NULL */
-  char *message;  /* evidence, one sentence, no full stop */
-  char *remedy;   /* what to do, or NULL */
+  char *subject; /* what it is about: "ethernet0", "scsi0:1" or NULL */
+  char *message; /* evidence, one sentence, no full stop */
+  char *remedy;  /* what to do, or NULL */
 };
 
 struct v2v_findings {
@@ -26,14 +26,17 @@ struct v2v_findings {
   size_t len;
   size_t cap;
 };
-#define V2V_FINDINGS_INIT { .ptr = NULL, .len = 0, .cap = 0 }
+#define V2V_FINDINGS_INIT                                                      \
+  {                                                                            \
+    .ptr = NULL, .len = 0, .cap = 0                                            \
+  }
 
 /* All strings are copied. 0 or -1 (out of memory, ERR not set). REMEDY and
  * SUBJECT may be NULL. */
 int v2v_findings_add (struct v2v_findings *f, enum v2v_severity severity,
                       const char *id, const char *subject, const char *remedy,
                       const char *fmt, ...)
-  __attribute__ ((format (printf, 6, 7)));
+    __attribute__ ((format (printf, 6, 7)));
 void v2v_findings_clear (struct v2v_findings *f);
 const char *v2v_severity_name (enum v2v_severity s);
 struct v2v_json *v2v_findings_to_json (const struct v2v_findings *f);

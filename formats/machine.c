@@ -44,12 +44,12 @@ add (void **list, size_t *nr, size_t size)
   return p + (*nr)++ * size;
 }
 
-#define ADD(m, list)                                              \
-  __extension__ ({                                                            \
-    void *_l = (m)->list;                                         \
-    void *_e = add (&_l, &(m)->nr_##list, sizeof *(m)->list);     \
-    (m)->list = _l;                                               \
-    _e;                                                           \
+#define ADD(m, list)                                                           \
+  __extension__({                                                              \
+    void *_l = (m)->list;                                                      \
+    void *_e = add (&_l, &(m)->nr_##list, sizeof *(m)->list);                  \
+    (m)->list = _l;                                                            \
+    _e;                                                                        \
   })
 
 struct v2v_controller *
@@ -253,8 +253,7 @@ v2v_machine_format_mac (const char *s, char out[18])
   if (hex_digits (s, ":-. ", 12, hex) == -1)
     return false;
   /* The group bit: no adapter has such an address.  All zeros: none yet. */
-  if (strchr ("13579bdf", hex[1]) != NULL ||
-      strcmp (hex, "000000000000") == 0)
+  if (strchr ("13579bdf", hex[1]) != NULL || strcmp (hex, "000000000000") == 0)
     return false;
   for (size_t i = 0; i < 6; ++i) {
     out[3 * i] = hex[2 * i];
@@ -328,15 +327,13 @@ v2v_machine_check_disks (const struct v2v_machine *m, struct v2v_error **err)
           a->unit == b->unit)
         return v2v_fail (err, V2V_ERR_FORMAT,
                          "disks '%.80s' and '%.80s' are both at %s %u:%u",
-                         a->id != NULL ? a->id : "",
-                         b->id != NULL ? b->id : "", v2v_bus_name (a->bus),
-                         a->controller, a->unit);
-      if (a->file != NULL && b->file != NULL &&
-          strcmp (a->file, b->file) == 0)
+                         a->id != NULL ? a->id : "", b->id != NULL ? b->id : "",
+                         v2v_bus_name (a->bus), a->controller, a->unit);
+      if (a->file != NULL && b->file != NULL && strcmp (a->file, b->file) == 0)
         return v2v_fail (err, V2V_ERR_FORMAT,
                          "disks '%.80s' and '%.80s' are the same file '%.80s'",
-                         a->id != NULL ? a->id : "",
-                         b->id != NULL ? b->id : "", a->file);
+                         a->id != NULL ? a->id : "", b->id != NULL ? b->id : "",
+                         a->file);
     }
   return 0;
 }

@@ -44,20 +44,20 @@ enum v2v_disk_kind {
 
 struct v2v_disk {
   enum v2v_disk_kind kind;
-  char *id;        /* OVF diskId, or "scsi0:0" */
+  char *id; /* OVF diskId, or "scsi0:0" */
   enum v2v_bus bus;
-  unsigned controller; /* number on its bus */
-  unsigned unit;       /* address on the controller */
+  unsigned controller;     /* number on its bus */
+  unsigned unit;           /* address on the controller */
   uint64_t capacity_bytes; /* as described; 0 = unknown (VMX) */
-  char *file;      /* plain file name in the package (href / fileName) */
-  bool gzip;       /* ovf:compression="gzip" */
+  char *file;           /* plain file name in the package (href / fileName) */
+  bool gzip;            /* ovf:compression="gzip" */
   uint64_t chunk_bytes; /* ovf:chunkSize; 0 = one file */
   uint64_t file_bytes;  /* ovf:size; 0 = unknown */
-  char *parent_id; /* OVF parentRef: diskId of the base, or NULL */
-  char *format_uri; /* ovf:format */
-  char *mode;      /* "persistent", "independent-persistent" ... or NULL */
-  bool shared;     /* multi-writer or shared bus */
-  int boot_order;  /* 0 = first; -1 = not named */
+  char *parent_id;      /* OVF parentRef: diskId of the base, or NULL */
+  char *format_uri;     /* ovf:format */
+  char *mode;           /* "persistent", "independent-persistent" ... or NULL */
+  bool shared;          /* multi-writer or shared bus */
+  int boot_order;       /* 0 = first; -1 = not named */
 };
 
 enum v2v_cd_kind { V2V_CD_EMPTY, V2V_CD_IMAGE, V2V_CD_HOST };
@@ -90,25 +90,30 @@ struct v2v_serial {
 struct v2v_property {
   char *key; /* [class.]key[.instance] */
   char *label;
-  char *value;  /* NULL if password */
+  char *value; /* NULL if password */
   bool password;
   bool user_configurable;
 };
 
-enum v2v_shares { V2V_SHARES_UNSET, V2V_SHARES_LOW, V2V_SHARES_NORMAL,
-                  V2V_SHARES_HIGH, V2V_SHARES_CUSTOM };
+enum v2v_shares {
+  V2V_SHARES_UNSET,
+  V2V_SHARES_LOW,
+  V2V_SHARES_NORMAL,
+  V2V_SHARES_HIGH,
+  V2V_SHARES_CUSTOM
+};
 
 struct v2v_machine {
   /* identity */
-  char *name;          /* display name, any characters */
+  char *name; /* display name, any characters */
   char *annotation;
-  char *os_id;         /* VMware guestOS id, lower case as found, or NULL */
-  int os_cim;          /* CIM OS type of OVF, 0 = unknown */
+  char *os_id; /* VMware guestOS id, lower case as found, or NULL */
+  int os_cim;  /* CIM OS type of OVF, 0 = unknown */
   char *os_description;
-  char *uuid_bios;     /* 36 characters lower case, or NULL */
+  char *uuid_bios; /* 36 characters lower case, or NULL */
   char *uuid_instance;
   char *hardware_version; /* "vmx-19" or NULL */
-  char *source_kind;   /* "ovf", "ova", "vmx" */
+  char *source_kind;      /* "ovf", "ova", "vmx" */
   char *source_path;
 
   /* firmware */
@@ -130,7 +135,7 @@ struct v2v_machine {
   unsigned cpu_shares_value;
   uint64_t memory_bytes;
   uint64_t memory_reservation_bytes;
-  uint64_t memory_limit_bytes;  /* 0 = none */
+  uint64_t memory_limit_bytes; /* 0 = none */
   enum v2v_shares memory_shares;
   unsigned memory_shares_value;
 
@@ -173,7 +178,7 @@ struct v2v_property *v2v_machine_add_property (struct v2v_machine *m);
  * which a BIOS finds them, unless boot_order names one. */
 void v2v_machine_sort_disks (struct v2v_machine *m);
 
-const char *v2v_bus_name (enum v2v_bus bus); /* "scsi" */
+const char *v2v_bus_name (enum v2v_bus bus);         /* "scsi" */
 const char *v2v_firmware_name (enum v2v_firmware f); /* "bios", "efi" */
 
 /* The whole machine as JSON (the "source" part of NAME.json). */
@@ -185,15 +190,18 @@ struct v2v_json *v2v_machine_to_json (const struct v2v_machine *m);
  * files they name. */
 struct v2v_source;
 
-enum v2v_manifest_policy { V2V_MANIFEST_STRICT, V2V_MANIFEST_WARN,
-                           V2V_MANIFEST_OFF };
+enum v2v_manifest_policy {
+  V2V_MANIFEST_STRICT,
+  V2V_MANIFEST_WARN,
+  V2V_MANIFEST_OFF
+};
 
 struct v2v_source_opts {
   const char *deployment_option; /* OVF configuration id, or NULL */
   const char *snapshot;          /* VMX: snapshot by name, or NULL */
   enum v2v_manifest_policy manifest;
-  const char *const *search;     /* folders for parents */
-  const char *ca_file;           /* to verify .cert chains, or NULL */
+  const char *const *search; /* folders for parents */
+  const char *ca_file;       /* to verify .cert chains, or NULL */
 };
 
 /* Open an .ovf, .ova (tar, by content, also gzip/xz/zip wrapped where said),
@@ -214,8 +222,7 @@ struct v2v_machine *v2v_source_machine (struct v2v_source *src, size_t i);
  * temporary file).  The caller unrefs. */
 struct v2v_io *v2v_source_open_disk (struct v2v_source *src,
                                      const struct v2v_disk *disk,
-                                     bool *ret_spooled,
-                                     struct v2v_error **err);
+                                     bool *ret_spooled, struct v2v_error **err);
 
 /* One line of the manifest. */
 struct v2v_manifest_entry {
@@ -232,8 +239,7 @@ size_t v2v_source_manifest (const struct v2v_source *src,
 /* Hash every file that is listed and not yet checked; mismatches are errors
  * (strict: V2V_ERR_MISMATCH naming the file) or findings (warn).  CANCEL may
  * be NULL. */
-int v2v_source_verify_manifest (struct v2v_source *src,
-                                struct v2v_error **err);
+int v2v_source_verify_manifest (struct v2v_source *src, struct v2v_error **err);
 /* The pipeline hashed a whole file of the package while it copied it: record
  * the digest and compare it with the manifest.  ALGORITHM is "sha1", "sha256"
  * or "sha512"; HEX is in either case.  *RET_LISTED (may be NULL) tells whether
@@ -259,7 +265,7 @@ size_t v2v_source_disk_position (const struct v2v_source *src,
 
 /* Signer of the .cert: subject, or NULL when unsigned. *RET_VERIFIED: the
  * signature fits the manifest; *RET_TRUSTED: the chain leads to ca_file. */
-const char *v2v_source_signer (const struct v2v_source *src,
-                               bool *ret_verified, bool *ret_trusted);
+const char *v2v_source_signer (const struct v2v_source *src, bool *ret_verified,
+                               bool *ret_trusted);
 
 #endif /* V2V_MACHINE_H */

@@ -50,13 +50,13 @@ null_info (const void *vh, struct v2v_image_info *ret)
 }
 
 static int
-null_extents (void *vh, uint64_t len, uint64_t offset,
-              struct v2v_extents *out, struct v2v_error **err)
+null_extents (void *vh, uint64_t len, uint64_t offset, struct v2v_extents *out,
+              struct v2v_error **err)
 {
   (void) vh;
   return v2v_extents_append (out, offset, len, V2V_EXTENT_ZERO, 0) == -1
-           ? v2v_fail_nomem (err)
-           : 0;
+             ? v2v_fail_nomem (err)
+             : 0;
 }
 
 static int

@@ -62,7 +62,7 @@ raw_extents (void *vh, uint64_t len, uint64_t offset, struct v2v_extents *out,
 {
   const struct raw *h = vh;
   const uint64_t in_file =
-    offset >= h->file_size ? 0 : v2v_min_u64 (len, h->file_size - offset);
+      offset >= h->file_size ? 0 : v2v_min_u64 (len, h->file_size - offset);
 
   if (in_file > 0) {
     CLEANUP_EXTENTS struct v2v_extents list = V2V_EXTENTS_INIT;
@@ -76,8 +76,8 @@ raw_extents (void *vh, uint64_t len, uint64_t offset, struct v2v_extents *out,
                               list.ptr[i].type, 0) == -1)
         return v2v_fail_nomem (err);
   }
-  if (v2v_extents_append (out, offset + in_file, len - in_file,
-                          V2V_EXTENT_ZERO, 0) == -1)
+  if (v2v_extents_append (out, offset + in_file, len - in_file, V2V_EXTENT_ZERO,
+                          0) == -1)
     return v2v_fail_nomem (err);
   return 0;
 }
@@ -88,7 +88,7 @@ raw_read (void *vh, void *buf, size_t len, uint64_t offset,
 {
   const struct raw *h = vh;
   const size_t in_file = (size_t) v2v_min_u64 (
-    len, offset >= h->file_size ? 0 : h->file_size - offset);
+      len, offset >= h->file_size ? 0 : h->file_size - offset);
 
   if (v2v_io_pread (h->file, buf, in_file, offset, err) == -1)
     return -1;
@@ -105,7 +105,7 @@ raw_locate (void *vh, uint64_t offset, struct v2v_run *ret,
   (void) err;
   if (offset >= h->file_size)
     return 1;
-  *ret = (struct v2v_run) { h->file, offset, h->file_size - offset };
+  *ret = (struct v2v_run){ h->file, offset, h->file_size - offset };
   return 0;
 }
 
@@ -153,7 +153,7 @@ raw_reserve (void *vh, uint64_t len, uint64_t offset, struct v2v_run *ret,
   const struct raw *h = vh;
 
   (void) err;
-  *ret = (struct v2v_run) { h->file, offset, len };
+  *ret = (struct v2v_run){ h->file, offset, len };
   return 0;
 }
 

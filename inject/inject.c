@@ -13,9 +13,9 @@ none_run (void *arg, struct v2v_machine *machine, struct v2v_image **disks,
   (void) disks;
   (void) nr_disks;
   if (v2v_findings_add (
-        &machine->findings, V2V_INFORMATION, "guest.unchanged", NULL,
-        "check that the guest has Hyper-V drivers before its first start",
-        "the guest's contents are copied as they are") == -1)
+          &machine->findings, V2V_INFORMATION, "guest.unchanged", NULL,
+          "check that the guest has Hyper-V drivers before its first start",
+          "the guest's contents are copied as they are") == -1)
     return v2v_fail_nomem (err);
   return 0;
 }

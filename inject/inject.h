@@ -17,9 +17,8 @@ struct v2v_guest_stage {
   /* Change the guest on DISKS[0..nr-1] (entries may be NULL: blank disks;
    * they may be replaced by an overlay of themselves), adding findings to
    * MACHINE.  The sources are never written. */
-  int (*run) (void *arg, struct v2v_machine *machine,
-              struct v2v_image **disks, size_t nr_disks,
-              struct v2v_error **err);
+  int (*run) (void *arg, struct v2v_machine *machine, struct v2v_image **disks,
+              size_t nr_disks, struct v2v_error **err);
   /* Release overlays; called once after the copy, also after failures. */
   void (*finish) (void *arg);
   void *arg;

@@ -44,33 +44,33 @@ v2v_cleanup_unlock (pthread_mutex_t **lock)
   pthread_mutex_unlock (*lock);
 }
 
-#define CLEANUP_FREE __attribute__ ((cleanup (v2v_cleanup_free)))
-#define CLEANUP_CLOSE __attribute__ ((cleanup (v2v_cleanup_close)))
-#define CLEANUP_FCLOSE __attribute__ ((cleanup (v2v_cleanup_fclose)))
+#define CLEANUP_FREE     __attribute__ ((cleanup (v2v_cleanup_free)))
+#define CLEANUP_CLOSE    __attribute__ ((cleanup (v2v_cleanup_close)))
+#define CLEANUP_FCLOSE   __attribute__ ((cleanup (v2v_cleanup_fclose)))
 #define CLEANUP_CLOSEDIR __attribute__ ((cleanup (v2v_cleanup_closedir)))
 
 /* Hold LOCK until the end of the enclosing block. */
-#define V2V_LOCK_SCOPE(lock) V2V_LOCK_SCOPE_ (lock, __LINE__)
+#define V2V_LOCK_SCOPE(lock)     V2V_LOCK_SCOPE_ (lock, __LINE__)
 #define V2V_LOCK_SCOPE_(lock, n) V2V_LOCK_SCOPE__ (lock, n)
-#define V2V_LOCK_SCOPE__(lock, n)                                             \
-  __attribute__ ((cleanup (v2v_cleanup_unlock), unused)) pthread_mutex_t *_lock_##n = \
-    (lock);                                                                   \
+#define V2V_LOCK_SCOPE__(lock, n)                                              \
+  __attribute__ ((cleanup (v2v_cleanup_unlock), unused))                       \
+  pthread_mutex_t *_lock_##n = (lock);                                         \
   pthread_mutex_lock (_lock_##n)
 
 /* Take the pointer and leave NULL behind, so that the cleanup does nothing. */
-#define STEAL(p)            \
-  __extension__ ({          \
-    __typeof__ (p) _t = (p); \
-    (p) = NULL;             \
-    _t;                     \
+#define STEAL(p)                                                               \
+  __extension__({                                                              \
+    __typeof__ (p) _t = (p);                                                   \
+    (p) = NULL;                                                                \
+    _t;                                                                        \
   })
 
 /* The same for a file descriptor. */
-#define STEAL_FD(fd)  \
-  __extension__ ({    \
-    int _f = (fd);    \
-    (fd) = -1;        \
-    _f;               \
+#define STEAL_FD(fd)                                                           \
+  __extension__({                                                              \
+    int _f = (fd);                                                             \
+    (fd) = -1;                                                                 \
+    _f;                                                                        \
   })
 
 #define V2V_ARRAY_SIZE(a) (sizeof (a) / sizeof ((a)[0]))

@@ -17,8 +17,8 @@
 
 #include "formats/core/error.h"
 
-#define V2V_SHA256_SIZE 32
-#define V2V_DIGEST_BLOCK (UINT64_C (2) * 1024 * 1024)
+#define V2V_SHA256_SIZE     32
+#define V2V_DIGEST_BLOCK    (UINT64_C (2) * 1024 * 1024)
 #define V2V_DIGEST_MAX_SIZE 64
 
 /* One-shot SHA-256 into OUT (32 bytes). Cannot fail on valid arguments;
@@ -42,7 +42,7 @@ struct v2v_disk_digest {
   uint64_t size_bytes;
   uint64_t nr_blocks;
   uint8_t root[V2V_SHA256_SIZE];
-  bool complete; /* root is valid */
+  bool complete;                  /* root is valid */
   struct v2v_digest_pages *pages; /* use the functions below */
 };
 
@@ -67,8 +67,7 @@ void v2v_disk_digest_set (struct v2v_disk_digest *d, uint64_t block,
 int v2v_disk_digest_get (const struct v2v_disk_digest *d, uint64_t block,
                          uint8_t out[V2V_SHA256_SIZE], struct v2v_error **err);
 /* Computes the root. */
-int v2v_disk_digest_finish (struct v2v_disk_digest *d,
-                            struct v2v_error **err);
+int v2v_disk_digest_finish (struct v2v_disk_digest *d, struct v2v_error **err);
 void v2v_disk_digest_free (struct v2v_disk_digest *d); /* accepts NULL */
 
 /* Memory for block digests before the temporary file is used; 32 MiB hold

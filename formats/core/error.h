@@ -38,15 +38,14 @@ struct v2v_error;
  * must be NULL on entry (asserted).  Always returns -1, so that callers can
  * write "return v2v_fail (...)".  errno survives.
  */
-int v2v_fail (struct v2v_error **err, enum v2v_error_code code,
-              const char *fmt, ...)
-  __attribute__ ((format (printf, 3, 4)));
+int v2v_fail (struct v2v_error **err, enum v2v_error_code code, const char *fmt,
+              ...) __attribute__ ((format (printf, 3, 4)));
 
 /* The same for a failed system call: V2V_ERR_IO (V2V_ERR_NOMEM if errno is
  * ENOMEM), with ": " and the text of errno appended.
  */
 int v2v_fail_errno (struct v2v_error **err, const char *fmt, ...)
-  __attribute__ ((format (printf, 2, 3)));
+    __attribute__ ((format (printf, 2, 3)));
 
 /* Allocation failure: needs no allocation itself. */
 int v2v_fail_nomem (struct v2v_error **err);
@@ -55,13 +54,13 @@ int v2v_fail_nomem (struct v2v_error **err);
  * NULL.
  */
 int v2v_prefix (struct v2v_error **err, const char *fmt, ...)
-  __attribute__ ((format (printf, 2, 3)));
+    __attribute__ ((format (printf, 2, 3)));
 
 /* Set the hint: what the user can do about it; a sentence without full stop,
  * shown on a second line.  Returns -1.
  */
 int v2v_hint (struct v2v_error **err, const char *fmt, ...)
-  __attribute__ ((format (printf, 2, 3)));
+    __attribute__ ((format (printf, 2, 3)));
 
 enum v2v_error_code v2v_error_code (const struct v2v_error *e);
 const char *v2v_error_message (const struct v2v_error *e);

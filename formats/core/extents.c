@@ -9,8 +9,8 @@
 #include "formats/core/extents.h"
 
 int
-v2v_extents_append (struct v2v_extents *list, uint64_t offset,
-                    uint64_t length, enum v2v_extent_type type, unsigned depth)
+v2v_extents_append (struct v2v_extents *list, uint64_t offset, uint64_t length,
+                    enum v2v_extent_type type, unsigned depth)
 {
   if (length == 0)
     return 0;
@@ -33,7 +33,7 @@ v2v_extents_append (struct v2v_extents *list, uint64_t offset,
     list->ptr = p;
     list->cap = cap;
   }
-  list->ptr[list->len++] = (struct v2v_extent) {
+  list->ptr[list->len++] = (struct v2v_extent){
     .offset = offset, .length = length, .type = type, .depth = depth
   };
   return 0;

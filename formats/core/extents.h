@@ -25,7 +25,10 @@ struct v2v_extents {
   size_t cap;
 };
 
-#define V2V_EXTENTS_INIT { .ptr = NULL, .len = 0, .cap = 0 }
+#define V2V_EXTENTS_INIT                                                       \
+  {                                                                            \
+    .ptr = NULL, .len = 0, .cap = 0                                            \
+  }
 
 /* Append a run; merged with the last one if type and depth are equal.  The
  * run must begin where the last one ended (asserted), unless the list is

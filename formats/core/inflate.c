@@ -34,7 +34,7 @@ pool_free (void)
   for (size_t level = 0; level <= MAX_LEVEL; ++level)
     while (nr_idle_deflate[level] > 0)
       libdeflate_free_compressor (
-        idle_deflate[level][--nr_idle_deflate[level]]);
+          idle_deflate[level][--nr_idle_deflate[level]]);
 }
 
 static struct libdeflate_decompressor *
@@ -130,8 +130,10 @@ v2v_deflate (const void *in, size_t len, int level, void *out, size_t out_len,
   }
   libdeflate_free_compressor (c);
   if (n == 0)
-    return v2v_fail (err, V2V_ERR_USAGE, "compressing: output buffer of %zu "
-                     "bytes is too small", out_len);
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "compressing: output buffer of %zu "
+                     "bytes is too small",
+                     out_len);
   *ret_len = n;
   return 0;
 }

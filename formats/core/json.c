@@ -163,9 +163,9 @@ v2v_json_ok (const struct v2v_json *j)
 char *
 v2v_json_dump (const struct v2v_json *j, int indent)
 {
-  return json_dumps (J (j), (indent > 0 ? JSON_INDENT ((size_t) indent)
-                                        : JSON_COMPACT) |
-                              JSON_ENCODE_ANY);
+  return json_dumps (
+      J (j), (indent > 0 ? JSON_INDENT ((size_t) indent) : JSON_COMPACT) |
+                 JSON_ENCODE_ANY);
 }
 
 int
@@ -191,13 +191,15 @@ depth_of (const json_t *j, size_t level)
   if (level > 128)
     return level;
   if (json_is_array (j))
-    json_array_foreach (j, i, value) {
+    json_array_foreach (j, i, value)
+    {
       const size_t d = depth_of (value, level + 1);
       if (d > deepest)
         deepest = d;
     }
   else if (json_is_object (j))
-    json_object_foreach ((json_t *) j, key, value) {
+    json_object_foreach ((json_t *) j, key, value)
+    {
       const size_t d = depth_of (value, level + 1);
       if (d > deepest)
         deepest = d;

@@ -54,8 +54,8 @@ int v2v_json_print (const struct v2v_json *j, int indent, FILE *fp,
                     struct v2v_error **err);
 
 /* Parse; duplicate keys, depth over 128 and trailing bytes are refused. */
-struct v2v_json *v2v_json_parse (const char *text, size_t len,
-                                 const char *name, struct v2v_error **err);
+struct v2v_json *v2v_json_parse (const char *text, size_t len, const char *name,
+                                 struct v2v_error **err);
 
 /* Getters: borrowed values; NULL / false if absent or of another type. */
 const struct v2v_json *v2v_json_get (const struct v2v_json *obj,
@@ -63,8 +63,7 @@ const struct v2v_json *v2v_json_get (const struct v2v_json *obj,
 const char *v2v_json_get_string (const struct v2v_json *obj, const char *key);
 bool v2v_json_get_u64 (const struct v2v_json *obj, const char *key,
                        uint64_t *ret);
-bool v2v_json_get_bool (const struct v2v_json *obj, const char *key,
-                        bool *ret);
+bool v2v_json_get_bool (const struct v2v_json *obj, const char *key, bool *ret);
 bool v2v_json_is_array (const struct v2v_json *j);
 bool v2v_json_is_object (const struct v2v_json *j);
 bool v2v_json_is_null (const struct v2v_json *j);

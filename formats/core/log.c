@@ -46,14 +46,14 @@ emit (enum v2v_log_level level, const char *fmt, va_list args)
     log_sink (log_arg, level, message);
 }
 
-#define DEFINE(name, level)      \
-  void name (const char *fmt, ...) \
-  {                              \
-    va_list args;                \
-                                 \
-    va_start (args, fmt);        \
-    emit (level, fmt, args);     \
-    va_end (args);               \
+#define DEFINE(name, level)                                                    \
+  void name (const char *fmt, ...)                                             \
+  {                                                                            \
+    va_list args;                                                              \
+                                                                               \
+    va_start (args, fmt);                                                      \
+    emit (level, fmt, args);                                                   \
+    va_end (args);                                                             \
   }
 
 DEFINE (v2v_warn, V2V_LOG_WARNING)

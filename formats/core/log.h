@@ -18,17 +18,17 @@ void v2v_log_set_debug (bool on);
 /* A warning ends with what was done instead. Rare. */
 void v2v_warn (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
 void v2v_log_info (const char *fmt, ...)
-  __attribute__ ((format (printf, 1, 2)));
+    __attribute__ ((format (printf, 1, 2)));
 void v2v_log_debug (const char *fmt, ...)
-  __attribute__ ((format (printf, 1, 2)));
+    __attribute__ ((format (printf, 1, 2)));
 
 extern bool v2v_debug_enabled;
 
 /* Costs one branch when off. */
-#define v2v_debug(...)            \
-  do {                            \
-    if (v2v_debug_enabled)        \
-      v2v_log_debug (__VA_ARGS__); \
+#define v2v_debug(...)                                                         \
+  do {                                                                         \
+    if (v2v_debug_enabled)                                                     \
+      v2v_log_debug (__VA_ARGS__);                                             \
   } while (0)
 
 #endif /* V2V_LOG_H */

@@ -354,8 +354,7 @@ v2v_unhex (const char *hex, size_t hexlen, void *out, size_t len)
     if (hex_digit (hex[i]) == -1)
       return false;
   for (size_t i = 0; i < len; ++i)
-    p[i] =
-      (uint8_t) (hex_digit (hex[2 * i]) << 4 | hex_digit (hex[2 * i + 1]));
+    p[i] = (uint8_t) (hex_digit (hex[2 * i]) << 4 | hex_digit (hex[2 * i + 1]));
   return true;
 }
 
@@ -369,8 +368,8 @@ is_reserved_name (const char *s)
   for (size_t i = 0; i < V2V_ARRAY_SIZE (names); ++i)
     if (n == 3 && strncasecmp (s, names[i], 3) == 0)
       return true;
-  return n == 4 && (strncasecmp (s, "com", 3) == 0 ||
-                    strncasecmp (s, "lpt", 3) == 0) &&
+  return n == 4 &&
+         (strncasecmp (s, "com", 3) == 0 || strncasecmp (s, "lpt", 3) == 0) &&
          s[3] >= '0' && s[3] <= '9';
 }
 

@@ -20,11 +20,14 @@ struct v2v_str {
   size_t len;
   size_t cap;
 };
-#define V2V_STR_INIT { .ptr = NULL, .len = 0, .cap = 0 }
+#define V2V_STR_INIT                                                           \
+  {                                                                            \
+    .ptr = NULL, .len = 0, .cap = 0                                            \
+  }
 int v2v_str_append (struct v2v_str *s, const char *text);
 int v2v_str_append_len (struct v2v_str *s, const void *bytes, size_t len);
 int v2v_str_printf (struct v2v_str *s, const char *fmt, ...)
-  __attribute__ ((format (printf, 2, 3)));
+    __attribute__ ((format (printf, 2, 3)));
 void v2v_str_free (struct v2v_str *s);
 #define CLEANUP_STR __attribute__ ((cleanup (v2v_str_free)))
 

@@ -14,46 +14,49 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define V2V_VECTOR_INIT { .ptr = NULL, .len = 0, .cap = 0 }
+#define V2V_VECTOR_INIT                                                        \
+  {                                                                            \
+    .ptr = NULL, .len = 0, .cap = 0                                            \
+  }
 
-#define V2V_VECTOR(name, type)                                             \
-  typedef struct name {                                                    \
-    type *ptr;                                                             \
-    size_t len;                                                            \
-    size_t cap;                                                            \
-  } name;                                                                  \
-                                                                           \
-  static inline int __attribute__ ((unused))                               \
-  name##_reserve (name *v, size_t extra)                                   \
-  {                                                                        \
-    size_t need, cap, bytes;                                               \
-    type *p;                                                               \
-                                                                           \
-    if (__builtin_add_overflow (v->len, extra, &need))                     \
-      return -1;                                                           \
-    if (need <= v->cap)                                                    \
-      return 0;                                                            \
-    cap = v->cap + v->cap / 2 + 8;                                         \
-    if (cap < need)                                                        \
-      cap = need;                                                          \
-    if (__builtin_mul_overflow (cap, sizeof (type), &bytes))               \
-      return -1;                                                           \
-    p = realloc (v->ptr, bytes);                                           \
-    if (p == NULL)                                                         \
-      return -1;                                                           \
-    v->ptr = p;                                                            \
-    v->cap = cap;                                                          \
-    return 0;                                                              \
-  }                                                                        \
-                                                                           \
-  static inline int __attribute__ ((unused))                               \
-  name##_append (name *v, type elem)                                       \
-  {                                                                        \
-    if (name##_reserve (v, 1) == -1)                                       \
-      return -1;                                                           \
-    v->ptr[v->len++] = elem;                                               \
-    return 0;                                                              \
-  }                                                                        \
+#define V2V_VECTOR(name, type)                                                 \
+  typedef struct name {                                                        \
+    type *ptr;                                                                 \
+    size_t len;                                                                \
+    size_t cap;                                                                \
+  } name;                                                                      \
+                                                                               \
+  static inline int __attribute__ ((unused))                                   \
+  name##_reserve (name *v, size_t extra)                                       \
+  {                                                                            \
+    size_t need, cap, bytes;                                                   \
+    type *p;                                                                   \
+                                                                               \
+    if (__builtin_add_overflow (v->len, extra, &need))                         \
+      return -1;                                                               \
+    if (need <= v->cap)                                                        \
+      return 0;                                                                \
+    cap = v->cap + v->cap / 2 + 8;                                             \
+    if (cap < need)                                                            \
+      cap = need;                                                              \
+    if (__builtin_mul_overflow (cap, sizeof (type), &bytes))                   \
+      return -1;                                                               \
+    p = realloc (v->ptr, bytes);                                               \
+    if (p == NULL)                                                             \
+      return -1;                                                               \
+    v->ptr = p;                                                                \
+    v->cap = cap;                                                              \
+    return 0;                                                                  \
+  }                                                                            \
+                                                                               \
+  static inline int __attribute__ ((unused))                                   \
+  name##_append (name *v, type elem)                                           \
+  {                                                                            \
+    if (name##_reserve (v, 1) == -1)                                           \
+      return -1;                                                               \
+    v->ptr[v->len++] = elem;                                                   \
+    return 0;                                                                  \
+  }                                                                            \
   struct name##_semicolon_needed
 
 #endif /* V2V_VECTOR_H */

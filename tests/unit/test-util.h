@@ -16,10 +16,10 @@
 #include "formats/image.h"
 
 /* Fail the test, printing the error, if R is not 0 (or a pointer is NULL). */
-#define assert_ok(r, err)                           \
-  do {                                              \
-    const int _ok = (r) == 0; /* before ERR is read */ \
-    test_assert_ok (_ok, err, __FILE__, __LINE__);  \
+#define assert_ok(r, err)                                                      \
+  do {                                                                         \
+    const int _ok = (r) == 0; /* before ERR is read */                         \
+    test_assert_ok (_ok, err, __FILE__, __LINE__);                             \
   } while (0)
 #define assert_ptr(p, err) test_assert_ok ((p) != NULL, err, __FILE__, __LINE__)
 void test_assert_ok (int ok, struct v2v_error *err, const char *file, int line);
