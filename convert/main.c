@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
@@ -290,12 +291,27 @@ run_command (int argc, char *argv[])
   return status;
 }
 
+/* A disk of 2 TB in pieces of 2 GiB has more files than the usual soft limit
+ * of 1024 lets us open at once; the hard limit is what the administrator
+ * meant.  The program may do that, a library may not. */
+static void
+raise_file_limit (void)
+{
+  struct rlimit r;
+
+  if (getrlimit (RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+    r.rlim_cur = r.rlim_max;
+    (void) setrlimit (RLIMIT_NOFILE, &r);
+  }
+}
+
 int
 main (int argc, char *argv[])
 {
   int status;
 
   setlocale (LC_CTYPE, "");
+  raise_file_limit ();
   v2v_log_set_sink (log_sink, NULL);
   set_signals ();
 
