@@ -193,12 +193,20 @@ check_guest (struct hyperv_planner *p, const struct verdict *v)
                      "64-bit systems only",
                      os->name) == -1)
     return -1;
-  if (p->plan->generation == 2 && !os->generation2 &&
-      hyperv_refuse (p, "guest.no-generation-2", NULL, 2,
-                     "the machine uses EFI, but %s does not start in "
-                     "generation 2",
-                     os->name) == -1)
-    return -1;
+  /* Windows says exactly what it is.  The id of a Linux is what somebody chose
+   * once from a list: a RHEL 7 under "rhel6-64" is a real sample. */
+  if (p->plan->generation == 2 && !os->generation2) {
+    if (os->family == V2V_OS_LINUX || os->family == V2V_OS_FREEBSD) {
+      if (hyperv_note (p, "guest.old-for-generation-2", NULL, "the id is %s",
+                       p->m->os_id ? p->m->os_id : os->name) == -1)
+        return -1;
+    }
+    else if (hyperv_refuse (p, "guest.no-generation-2", NULL, 2,
+                            "the machine uses EFI, but %s does not start in "
+                            "generation 2",
+                            os->name) == -1)
+      return -1;
+  }
   if (os->no_support &&
       hyperv_note (p, "guest.no-support", NULL,
                    "%s never had drivers for Hyper-V", os->name) == -1)

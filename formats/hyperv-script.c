@@ -40,7 +40,7 @@ data_identity (struct v2v_ps *ps, const struct v2v_hyperv_plan *plan)
 static void
 data_processors (struct v2v_ps *ps, const struct v2v_hyperv_plan *plan)
 {
-  v2v_ps_code (ps, "    Processors = @{ Count = ");
+  v2v_ps_code (ps, "    Processors = @{ Number = ");
   v2v_ps_number (ps, plan->nr_cpus);
   v2v_ps_code (ps, "; Weight = ");
   v2v_ps_number (ps, plan->cpu_weight);

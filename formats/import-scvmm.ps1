@@ -188,7 +188,7 @@ function New-Profile {
         Name = $title
         Description = $marker
         Generation = $data.Generation
-        CPUCount = $data.Processors.Count
+        CPUCount = $data.Processors.Number
         CPULimitForMigration = $data.Processors.Migration
         MemoryMB = $data.Memory.StartupMB
         DynamicMemoryEnabled = $data.Memory.Dynamic

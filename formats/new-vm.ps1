@@ -94,11 +94,11 @@ function Test-Capacity {
     if ($data.Generation -eq 1) { $maximum = 64 }
     elseif ($build -lt 20348) { $maximum = 240 }
     elseif ($build -lt 26100) { $maximum = 1024 }
-    if ($data.Processors.Count -gt $maximum) {
-        Write-Output -InputObject ('{0} processors: this version of Hyper-V allows {1}.' -f $data.Processors.Count, $maximum)
+    if ($data.Processors.Number -gt $maximum) {
+        Write-Output -InputObject ('{0} processors: this version of Hyper-V allows {1}.' -f $data.Processors.Number, $maximum)
     }
-    if ($data.Processors.Count -gt $vmHost.LogicalProcessorCount) {
-        Write-Output -InputObject ('{0} processors: this host has {1}.' -f $data.Processors.Count, $vmHost.LogicalProcessorCount)
+    if ($data.Processors.Number -gt $vmHost.LogicalProcessorCount) {
+        Write-Output -InputObject ('{0} processors: this host has {1}.' -f $data.Processors.Number, $vmHost.LogicalProcessorCount)
     }
     if ($data.Memory.Startup -gt $vmHost.MemoryCapacity) {
         Write-Output -InputObject ('{0} bytes of memory: this host has {1}.' -f $data.Memory.Startup, $vmHost.MemoryCapacity)
@@ -142,14 +142,14 @@ function Test-Network {
     param($rest)
     $known = @(Hyper-V\Get-VMSwitch | ForEach-Object { $_.Name })
     foreach ($nic in $data.Nics) {
-        $switch = Get-SwitchOf $nic
-        if (($switch -ne '') -and ($known -notcontains $switch)) {
-            Write-Output -InputObject ('{0}: there is no switch {1}. Use -SwitchMap for network {2}.' -f $nic.Name, $switch, $nic.Network)
+        $wanted = Get-SwitchOf $nic
+        if (($wanted -ne '') -and ($known -notcontains $wanted)) {
+            Write-Output -InputObject ('{0}: there is no switch {1}. Use -SwitchMap for network {2}.' -f $nic.Name, $wanted, $nic.Network)
         }
     }
-    foreach ($network in $SwitchMap.Keys) {
-        if (@($data.Nics | Where-Object { $_.Network -eq $network }).Count -eq 0) {
-            Write-Output -InputObject ('-SwitchMap names network {0}, which this machine does not have.' -f $network)
+    foreach ($entry in $SwitchMap.GetEnumerator()) {
+        if (@($data.Nics | Where-Object { $_.Network -eq $entry.Key }).Count -eq 0) {
+            Write-Output -InputObject ('-SwitchMap names network {0}, which this machine does not have.' -f $entry.Key)
         }
     }
     if ($Force) { return }
@@ -207,10 +207,10 @@ function Add-Nics {
         if ($nic.VlanMode -eq 'Trunk') {
             Hyper-V\Set-VMNetworkAdapterVlan -VMNetworkAdapter $adapter -Trunk -AllowedVlanIdList '1-4094' -NativeVlanId 0
         }
-        $name = Get-SwitchOf $nic
-        if ($name -ne '') {
-            $switch = Hyper-V\Get-VMSwitch | Where-Object { $_.Name -eq $name } | Select-Object -First 1
-            Hyper-V\Connect-VMNetworkAdapter -VMNetworkAdapter $adapter -VMSwitch $switch
+        $wanted = Get-SwitchOf $nic
+        if ($wanted -ne '') {
+            $found = Hyper-V\Get-VMSwitch | Where-Object { $_.Name -eq $wanted } | Select-Object -First 1
+            Hyper-V\Connect-VMNetworkAdapter -VMNetworkAdapter $adapter -VMSwitch $found
         }
         else {
             Write-Warning -Message ('{0} (network {1}) is not connected to a switch.' -f $nic.Name, $nic.Network)
@@ -220,7 +220,7 @@ function Add-Nics {
 
 function Set-Processor {
     param($vm)
-    Hyper-V\Set-VMProcessor -VM $vm -Count $data.Processors.Count -CompatibilityForMigrationEnabled $data.Processors.Migration -CompatibilityForOlderOperatingSystemsEnabled $data.Processors.OlderSystems
+    Hyper-V\Set-VMProcessor -VM $vm -Count $data.Processors.Number -CompatibilityForMigrationEnabled $data.Processors.Migration -CompatibilityForOlderOperatingSystemsEnabled $data.Processors.OlderSystems
     if ($data.Processors.Nested) {
         Hyper-V\Set-VMProcessor -VM $vm -ExposeVirtualizationExtensions $true
     }

@@ -247,7 +247,7 @@ test_systems_that_do_not_start_are_refused (void **state)
     { "windows9Server64Guest", V2V_FIRMWARE_EFI, NULL },
     { "ubuntu", V2V_FIRMWARE_EFI, "32-bit" },
     { "ubuntu-64", V2V_FIRMWARE_EFI, NULL },
-    { "rhel6-64", V2V_FIRMWARE_EFI, "Red Hat Enterprise Linux 6" },
+    { "rhel6-64", V2V_FIRMWARE_EFI, NULL },
     { "rhel7-64", V2V_FIRMWARE_EFI, NULL },
     { "darwin19-64", V2V_FIRMWARE_EFI, "macOS 19 cannot run" },
     { "arm-debian12-64", V2V_FIRMWARE_EFI, "ARM" },
@@ -273,6 +273,21 @@ test_systems_that_do_not_start_are_refused (void **state)
     teardown (&one);
   }
   (void) state;
+}
+
+static void
+test_an_old_linux_id_is_a_warning_only (void **state)
+{
+  struct fixture *f = *state;
+
+  f->m->firmware = V2V_FIRMWARE_EFI;
+  add_disk (f, &efi_disk);
+  set_os (f, "rhel6-64");
+  assert_int_equal (plan (f)->generation, 2);
+  assert_finding (f, "guest.old-for-generation-2");
+  set_os (f, "rhel7-64");
+  plan (f);
+  assert_no_finding (f, "guest.old-for-generation-2");
 }
 
 static void
@@ -1263,6 +1278,7 @@ main (void)
     T (test_a_forced_generation_turns_refusal_into_a_finding),
     T (test_a_refusal_hints_how_to_force_it),
     T (test_systems_that_do_not_start_are_refused),
+    T (test_an_old_linux_id_is_a_warning_only),
     T (test_a_64_bit_loader_on_disk_outweighs_a_32_bit_id),
     T (test_processor_limit),
     T (test_memory_limit),
