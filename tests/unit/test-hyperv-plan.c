@@ -1219,6 +1219,38 @@ test_the_catalogue_is_sorted_and_complete (void **state)
   assert_null (v2v_finding_entry_by_id ("no.such"));
 }
 
+/* The manual says of each finding what the program says. */
+static void
+test_the_manual_has_every_finding (void **state)
+{
+  const char *path = SRCDIR "/convert/v2v-findings.pod";
+  struct v2v_error *err = NULL;
+  struct v2v_io *io = v2v_io_open (path, V2V_IO_FOLLOW, &err);
+  CLEANUP_FREE char *text = NULL;
+  size_t n, items = 0;
+  const struct v2v_finding_entry *c = v2v_finding_catalogue (&n);
+
+  (void) state;
+  assert_ptr (io, err);
+  text = calloc (1, (size_t) v2v_io_size (io) + 1);
+  assert_non_null (text);
+  assert_ok (v2v_io_pread (io, text, (size_t) v2v_io_size (io), 0, &err), err);
+  v2v_io_unref (io);
+  for (size_t i = 0; i < n; ++i) {
+    CLEANUP_FREE char *item = NULL;
+
+    assert_true (asprintf (&item, "\n=item B<%s> (%s)\n", c[i].id,
+                           v2v_severity_name (c[i].severity)) > 0);
+    if (strstr (text, item) == NULL ||
+        strstr (text, c[i].meaning + 1) == NULL ||
+        (c[i].remedy != NULL && strstr (text, c[i].remedy) == NULL))
+      fail_msg ("%s is not in the manual as it is in the program", c[i].id);
+  }
+  for (const char *p = text; (p = strstr (p, "\n=item B<")) != NULL; ++p)
+    items++;
+  assert_int_equal (items, n);
+}
+
 static void
 test_guest_ids_in_both_spellings (void **state)
 {
@@ -1323,6 +1355,7 @@ main (void)
     T (test_dynamic_memory),
     T (test_what_has_no_place_is_a_finding),
     T (test_the_catalogue_is_sorted_and_complete),
+    T (test_the_manual_has_every_finding),
     T (test_guest_ids_in_both_spellings),
   };
 
