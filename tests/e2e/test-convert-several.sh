@@ -51,6 +51,9 @@ for format in vhdx vhd; do
         fail "$format: $(ls kept-$format/chained)"
     v2v compare vm/base.vmdk kept-$format/chained/chained-disk1-parent1.$format \
         >/dev/null || fail "$format: the parent"
+    # The child has its own blocks only: two of 1 or 2 MiB, not five.
+    [ "$(v2v map --json $top | jq '[.extents[] | select(.depth == 0 and .kind == "data") | .length] | add')" \
+        -lt 1000000 ] || fail "$format: the child has its parent's data"
 done
 # A chain that was stopped goes on with the parent that is there.
 v2v convert --keep-chain --rate 1M vm/vm.vmx -o stopped >/dev/null 2>&1 &
