@@ -24,7 +24,8 @@ src=$(cd "$(dirname "$0")/.." && pwd)
 cd "$src" || exit 1
 top=${V2V_BUILD:-$src/build}
 jobs=$(nproc)
-end=$((SECONDS + 60 * ${V2V_MINUTES:-58}))
+minutes=${V2V_MINUTES:-58}
+end=$((SECONDS + 60 * minutes))
 stages=(packages build check guest boot asan valgrind fuzz format shell
     distcheck bench)
 [ $# -eq 0 ] || stages=("$@")
@@ -69,7 +70,7 @@ stage_bench () {
 # Minutes a stage may take, and how its cases are counted.
 declare -A limit=(
     [packages]=10 [build]=10 [check]=12 [guest]=10 [boot]=15 [asan]=18
-    [valgrind]=12 [fuzz]=15 [format]=2 [shell]=2 [distcheck]=12 [bench]=8
+    [valgrind]=12 [fuzz]=15 [format]=2 [shell]=2 [distcheck]=15 [bench]=8
 )
 declare -A count=(
     [packages]=none [build]=none [check]=trs [guest]=trs [boot]=trs
@@ -114,7 +115,9 @@ run_stage () {
     local cases=$top/log/$1.cases
     local seconds status=0 start=$SECONDS p f s
 
+    # more time for everything is more time for each
     seconds=$((60 * ${limit[$name]}))
+    [ "$minutes" -le 58 ] || seconds=$((seconds * minutes / 58))
     [ $seconds -le $((end - SECONDS)) ] || seconds=$((end - SECONDS))
     if [ $seconds -le 0 ]; then
         echo "== $name: no time left"
