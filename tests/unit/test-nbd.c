@@ -263,7 +263,7 @@ test_large_smallest_block_is_respected (void **vs)
   struct state *s = *vs;
   CLEANUP_EXTENTS struct v2v_extents list = V2V_EXTENTS_INIT;
   CLEANUP_FREE char *data = malloc (64 * KIB), *path = NULL;
-  char got[2000];
+  char got[2000], more[20000];
   struct v2v_error *err = NULL;
   struct v2v_image *img;
 
@@ -275,6 +275,8 @@ test_large_smallest_block_is_respected (void **vs)
   img = open_disk (s);
   assert_ok (v2v_image_read (img, got, sizeof got, 3000, &err), err);
   assert_memory_equal (got, data + 3000, sizeof got);
+  assert_ok (v2v_image_read (img, more, sizeof more, 3000, &err), err);
+  assert_memory_equal (more, data + 3000, sizeof more);
   assert_ok (v2v_image_extents (img, 1024, 4608, &list, &err), err);
   assert_int_equal (list.len, 1);
   assert_extent (&list, 0, 4608, 1024, V2V_EXTENT_DATA);
