@@ -27,6 +27,9 @@ AC_DEFUN([V2V_LIBRARIES], [
     [PKG_CHECK_MODULES([NBDKIT], [nbdkit >= 1.24],
       [have_nbdkit=yes],
       [AS_IF([test "x$with_nbdkit" = xyes], [AC_MSG_ERROR([nbdkit not found])])])])
+  # A plugin is a shared object or nothing.
+  AS_IF([test "x$have_nbdkit$enable_shared" = xyesno],
+    [have_nbdkit="no (--disable-shared)"])
   AM_CONDITIONAL([HAVE_NBDKIT], [test "x$have_nbdkit" = xyes])
   # nbdkit's own folder is not below our prefix: named on request only.
   AC_ARG_WITH([nbdkit-plugindir],
