@@ -412,19 +412,15 @@ v2v_io_create_part (const char *path, unsigned flags, struct v2v_error **err)
 static int
 sync_folder_of (const char *path, struct v2v_error **err)
 {
-  CLEANUP_FREE char *dir = strdup (path);
+  const char *slash = strrchr (path, '/');
+  CLEANUP_FREE char *dir = slash == NULL ? strdup (".")
+                           : slash == path
+                               ? strdup ("/")
+                               : strndup (path, (size_t) (slash - path));
   CLEANUP_CLOSE int fd = -1;
-  char *slash;
 
   if (dir == NULL)
     return v2v_fail_nomem (err);
-  slash = strrchr (dir, '/');
-  if (slash == NULL)
-    strcpy (dir, "."); /* PATH has at least one character */
-  else if (slash == dir)
-    slash[1] = '\0';
-  else
-    *slash = '\0';
   fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd == -1)
     return v2v_fail_errno (err, "%s", dir);
