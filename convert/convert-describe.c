@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
@@ -125,6 +126,8 @@ fill_disk (const struct conversion *c, const struct v2v_hyperv_disk *d,
     .digest = cd->digest[0] ? cd->digest : NULL,
     .digest_deferred = res->digest_deferred,
     .sparse = cd->allocated_bytes < cd->file_bytes,
+    .parents = d->parents,
+    .nr_parents = d->nr_parents,
   };
   if (r->source_bytes == 0)
     r->source_bytes = cd->source_bytes;
@@ -200,6 +203,35 @@ forget_done (struct conversion *c)
   }
 }
 
+/* The parents of kept chains, for all that is written; their number. */
+static int
+add_parents (struct conversion *c, size_t *ret_nr, struct v2v_error **err)
+{
+  *ret_nr = 0;
+  for (size_t i = 0; c->opts->keep_chain && i < c->plan->nr_disks; ++i) {
+    const struct v2v_hyperv_disk *d = &c->plan->disks[i];
+
+    for (unsigned level = 1; level < c->disks[d->source_index].chain_length;
+         ++level, ++*ret_nr) {
+      CLEANUP_FREE char *name = convert_parent_file_name (d->file, level);
+      CLEANUP_FREE char *path =
+          name ? v2v_deposit_path (c->deposit, name, err) : NULL;
+      struct stat st;
+
+      if (name == NULL)
+        return v2v_fail_nomem (err);
+      if (path == NULL)
+        return -1;
+      if (stat (path, &st) == -1)
+        return v2v_fail_errno (err, "%s", path);
+      if (v2v_hyperv_plan_add_parent (c->plan, i, name, (uint64_t) st.st_size,
+                                      err) == -1)
+        return -1;
+    }
+  }
+  return 0;
+}
+
 int
 convert_describe (struct conversion *c, const char *started, double seconds,
                   struct v2v_convert_result *result, struct v2v_error **err)
@@ -208,8 +240,11 @@ convert_describe (struct conversion *c, const char *started, double seconds,
   CLEANUP_FREE struct v2v_report_disk *disks = calloc (n + 1, sizeof *disks);
   CLEANUP_FILES struct files files = { 0 };
   struct v2v_report report;
+  size_t nr_parents;
 
-  files.list = calloc (n + NR_TEXTS, sizeof *files.list);
+  if (add_parents (c, &nr_parents, err) == -1)
+    return -1;
+  files.list = calloc (n + nr_parents + NR_TEXTS, sizeof *files.list);
   if (disks == NULL || files.list == NULL)
     return v2v_fail_nomem (err);
   for (size_t i = 0; i < n; ++i) {
@@ -218,6 +253,11 @@ convert_describe (struct conversion *c, const char *started, double seconds,
       .name = c->plan->disks[i].file,
       .bytes = disks[i].file_bytes,
     };
+    for (size_t k = 0; k < disks[i].nr_parents; ++k)
+      files.list[files.n++] = (struct v2v_report_file){
+        .name = disks[i].parents[k].file,
+        .bytes = disks[i].parents[k].file_bytes,
+      };
   }
   if (write_descriptions (c, &files, err) == -1)
     return -1;

@@ -19,6 +19,21 @@ place_to_json (struct v2v_json *o, const struct v2v_hyperv_place *p)
 }
 
 static struct v2v_json *
+parents_to_json (const struct v2v_hyperv_disk *d)
+{
+  struct v2v_json *list = v2v_json_new_array ();
+
+  for (size_t i = 0; i < d->nr_parents; ++i) {
+    struct v2v_json *o = v2v_json_new_object ();
+
+    v2v_json_set_string (o, "file", d->parents[i].file);
+    v2v_json_set_u64 (o, "file_bytes", d->parents[i].file_bytes);
+    v2v_json_append (list, o);
+  }
+  return list;
+}
+
+static struct v2v_json *
 disks_to_json (const struct v2v_hyperv_plan *plan)
 {
   struct v2v_json *list = v2v_json_new_array ();
@@ -32,6 +47,8 @@ disks_to_json (const struct v2v_hyperv_plan *plan)
     v2v_json_set_u64 (o, "size_bytes", d->size_bytes);
     v2v_json_set_bool (o, "boot", d->boot);
     v2v_json_set_bool (o, "blank", d->blank);
+    if (d->nr_parents > 0)
+      v2v_json_set (o, "parents", parents_to_json (d));
     v2v_json_append (list, o);
   }
   return list;

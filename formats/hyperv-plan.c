@@ -428,6 +428,26 @@ v2v_hyperv_plan_new (const struct v2v_machine *machine,
   return p.plan;
 }
 
+int
+v2v_hyperv_plan_add_parent (struct v2v_hyperv_plan *plan, size_t disk,
+                            const char *file, uint64_t file_bytes,
+                            struct v2v_error **err)
+{
+  struct v2v_hyperv_disk *d = &plan->disks[disk];
+  struct v2v_hyperv_parent *list =
+      reallocarray (d->parents, d->nr_parents + 1, sizeof *list);
+
+  if (list == NULL)
+    return v2v_fail_nomem (err);
+  d->parents = list;
+  list[d->nr_parents].file = strdup (file);
+  list[d->nr_parents].file_bytes = file_bytes;
+  if (list[d->nr_parents].file == NULL)
+    return v2v_fail_nomem (err);
+  d->nr_parents++;
+  return 0;
+}
+
 void
 v2v_hyperv_plan_free (struct v2v_hyperv_plan *plan)
 {
@@ -444,6 +464,9 @@ v2v_hyperv_plan_free (struct v2v_hyperv_plan *plan)
   for (size_t i = 0; i < plan->nr_disks; ++i) {
     free (plan->disks[i].source_id);
     free (plan->disks[i].file);
+    for (size_t k = 0; k < plan->disks[i].nr_parents; ++k)
+      free (plan->disks[i].parents[k].file);
+    free (plan->disks[i].parents);
   }
   free (plan->disks);
   for (size_t i = 0; i < plan->nr_dvds; ++i)

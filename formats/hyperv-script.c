@@ -101,7 +101,13 @@ data_disks (struct v2v_ps *ps, const struct v2v_hyperv_plan *plan)
     v2v_ps_number (ps, d->size_bytes);
     v2v_ps_code (ps, "; Boot = ");
     v2v_ps_bool (ps, d->boot);
-    v2v_ps_code (ps, " }\n");
+    v2v_ps_code (ps, "; Parents = @(");
+    for (size_t k = 0; k < d->nr_parents; ++k) {
+      if (k > 0)
+        v2v_ps_code (ps, ", ");
+      v2v_ps_string (ps, d->parents[k].file);
+    }
+    v2v_ps_code (ps, ") }\n");
   }
   v2v_ps_code (ps, "    )\n    Dvds = @(\n");
   for (size_t i = 0; i < plan->nr_dvds; ++i) {

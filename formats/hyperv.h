@@ -111,6 +111,12 @@ struct v2v_hyperv_place {
   unsigned location;
 };
 
+/* A file that a differencing disk needs beside it. */
+struct v2v_hyperv_parent {
+  char *file;
+  uint64_t file_bytes;
+};
+
 struct v2v_hyperv_disk {
   size_t source_index; /* in machine->disks */
   char *source_id;     /* "scsi0:0" */
@@ -119,6 +125,8 @@ struct v2v_hyperv_disk {
   uint64_t size_bytes; /* 0 = unknown */
   bool boot;
   bool blank; /* there is no source file: an empty disk */
+  struct v2v_hyperv_parent *parents; /* of a kept chain, the nearest first */
+  size_t nr_parents;
 };
 
 struct v2v_hyperv_dvd {
@@ -232,6 +240,11 @@ void v2v_hyperv_plan_free (struct v2v_hyperv_plan *plan); /* accepts NULL */
  * it): checked against the limits. */
 int v2v_hyperv_plan_set_disk_size (struct v2v_hyperv_plan *plan, size_t disk,
                                    uint64_t size_bytes, struct v2v_error **err);
+
+/* A virtual disk became a differencing one: FILE is its next parent. */
+int v2v_hyperv_plan_add_parent (struct v2v_hyperv_plan *plan, size_t disk,
+                                const char *file, uint64_t file_bytes,
+                                struct v2v_error **err);
 
 #define V2V_MACHINE_SCHEMA         "v2v-machine"
 #define V2V_MACHINE_SCHEMA_VERSION 1

@@ -92,7 +92,12 @@ function Test-Everything {
     if (-not (Test-Path -LiteralPath $LibraryShare -PathType Container)) {
         Write-Output -InputObject ('{0}: the library share cannot be reached.' -f $LibraryShare)
     }
-    foreach ($disk in $data.Disks) { Test-Disk $disk }
+    foreach ($disk in $data.Disks) {
+        Test-Disk $disk
+        if (@($disk.Parents).Count -gt 0) {
+            Write-Output -InputObject ('{0}: is a differencing disk ({1} is its parent), which this script does not bring into a library. Use the other script, or convert without --keep-chain.' -f $disk.File, @($disk.Parents)[0])
+        }
+    }
     $known = @(VirtualMachineManager\Get-SCVMNetwork -VMMServer $server | ForEach-Object { $_.Name })
     foreach ($nic in $data.Nics) {
         $network = Get-NetworkOf $nic
@@ -116,7 +121,8 @@ function Test-Everything {
 
 # ---- steps ----
 
-# The disk in the library, as the manager knows it.
+# The disk in the library, as the manager knows it. No family and no release:
+# disks that share both are taken for equivalent, one in place of another.
 function Import-Disk {
     param($server, $disk)
     $arguments = @{
@@ -135,8 +141,6 @@ function Import-Disk {
     $arguments = @{
         VirtualHardDisk = $found
         VirtualizationPlatform = 'HyperV'
-        FamilyName = $data.Name
-        Release = '1.0'
     }
     if ($OperatingSystem -ne '') { $arguments['OperatingSystem'] = Get-System $server }
     return (VirtualMachineManager\Set-SCVirtualHardDisk @arguments)
@@ -173,6 +177,9 @@ function New-Devices {
         $network = Get-NetworkOf $nic
         if ($network -ne '') {
             $arguments['VMNetwork'] = VirtualMachineManager\Get-SCVMNetwork -VMMServer $server | Where-Object { $_.Name -eq $network } | Select-Object -First 1
+        }
+        elseif ($nic.Switch -ne '') {
+            Write-Warning -Message ('{0} (network {1}) is not connected: switch {2} is one of a host. Use -VMNetworkMap.' -f $nic.Name, $nic.Network, $nic.Switch)
         }
         else {
             Write-Warning -Message ('{0} (network {1}) is not connected. Use -VMNetworkMap.' -f $nic.Name, $nic.Network)
@@ -232,6 +239,34 @@ function Add-Disks {
     }
 }
 
+# What New-NAME.ps1 sets and a template made here does not carry, each with the
+# command that sets it on the machine that is deployed.
+function Show-Left {
+    foreach ($nic in $data.Nics) {
+        if ($nic.VlanMode -eq 'Trunk') {
+            Write-Warning -Message ('{0}: the VLAN trunk is not set. Use Set-VMNetworkAdapterVlan -Trunk.' -f $nic.Name)
+        }
+        if ($nic.Spoofing) {
+            Write-Warning -Message ('{0}: MAC address spoofing is not allowed. Use Set-VMNetworkAdapter -MacAddressSpoofing On.' -f $nic.Name)
+        }
+    }
+    if ($data.Processors.Nested) {
+        Write-Warning -Message 'Nested virtualization is not set. Use Set-VMProcessor -ExposeVirtualizationExtensions $true.'
+    }
+    foreach ($com in $data.ComPorts) {
+        Write-Warning -Message ('COM {0} is not connected. Use Set-VMComPort with the pipe {1}.' -f $com.Number, $com.Pipe)
+    }
+    Write-Warning -Message ('The automatic start action is not set. Use Set-VM -AutomaticStartAction {0} -AutomaticStartDelay {1}.' -f $data.StartAction, $data.StartDelay)
+    Write-Warning -Message ('The automatic stop action is not set. Use Set-VM -AutomaticStopAction {0}.' -f $data.StopAction)
+    Write-Warning -Message ('The checkpoint type is not set. Use Set-VM -CheckpointType {0}.' -f $data.CheckpointType)
+    if (-not $data.TimeSync) {
+        Write-Warning -Message 'Time synchronization is not switched off. Use Disable-VMIntegrationService.'
+    }
+    if ($data.Tpm) {
+        Write-Warning -Message 'The machine had a TPM: enable it on the machine that is deployed (Enable-VMTPM).'
+    }
+}
+
 # ---- all of it ----
 
 if ($LibraryShare -eq '') {
@@ -286,9 +321,7 @@ catch {
     if ($null -ne $hardware) { $null = VirtualMachineManager\Remove-SCHardwareProfile -HardwareProfile $hardware -ErrorAction Continue }
     throw
 }
-if ($data.Tpm) {
-    Write-Warning -Message 'The machine had a TPM: enable it on the machine that is deployed (Enable-VMTPM).'
-}
+Show-Left
 if ($VMHost -eq '') { return $template }
 $hosts = @(VirtualMachineManager\Get-SCVMHost -VMMServer $server | Where-Object { ($_.Name -eq $VMHost) -or ($_.ComputerName -eq $VMHost) })
 $arguments = @{ VMMServer = $server; Name = $Name; VMTemplate = $template; VMHost = $hosts[0] }

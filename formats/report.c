@@ -72,6 +72,21 @@ set_known (struct v2v_json *o, const char *key, const char *s)
 }
 
 static struct v2v_json *
+parents_to_json (const struct v2v_report_disk *d)
+{
+  struct v2v_json *list = v2v_json_new_array ();
+
+  for (size_t i = 0; i < d->nr_parents; ++i) {
+    struct v2v_json *o = v2v_json_new_object ();
+
+    v2v_json_set_string (o, "file", d->parents[i].file);
+    v2v_json_set_u64 (o, "file_bytes", d->parents[i].file_bytes);
+    v2v_json_append (list, o);
+  }
+  return list;
+}
+
+static struct v2v_json *
 disk_to_json (const struct v2v_report_disk *d)
 {
   struct v2v_json *o = v2v_json_new_object ();
@@ -104,6 +119,11 @@ disk_to_json (const struct v2v_report_disk *d)
     v2v_json_set_string (o, "digest", d->digest);
   }
   v2v_json_set_bool (o, "digest_deferred", d->digest_deferred);
+  if (d->nr_parents > 0) {
+    v2v_json_set (o, "parents", parents_to_json (d));
+    if (d->digest == NULL)
+      v2v_json_set_string (o, "digest_absent", "chain-kept");
+  }
   return o;
 }
 
@@ -269,8 +289,18 @@ disk_to_text (struct v2v_str *s, const struct v2v_report_disk *d)
        v2v_str_printf (s, ", %s/s", v2v_format_size (rate_of (d), f)) == -1) ||
       v2v_str_append (s, "\n") == -1)
     return -1;
+  for (size_t i = 0; i < d->nr_parents; ++i)
+    if (v2v_str_printf (s, "%-12s %s, file of %s\n",
+                        "  parent:", d->parents[i].file,
+                        v2v_format_size (d->parents[i].file_bytes, a)) == -1)
+      return -1;
   if (d->digest != NULL)
     return v2v_str_printf (s, "%-12s sha256-2m %s\n", "  digest:", d->digest);
+  if (d->nr_parents > 0)
+    return v2v_str_printf (s,
+                           "%-12s none: each file has a part of the disk (v2v "
+                           "digest)\n",
+                           "  digest:");
   return d->digest_deferred
              ? v2v_str_printf (s,
                                "%-12s deferred: the data was never read (v2v "

@@ -51,6 +51,8 @@ struct v2v_report_disk {
   const char *digest;   /* hex of the disk digest "sha256-2m", or NULL */
   bool digest_deferred; /* asked for, but the data was never read */
   bool sparse;          /* the new file has holes */
+  const struct v2v_hyperv_parent *parents; /* files of a kept chain */
+  size_t nr_parents;
 };
 
 struct v2v_report_file {
@@ -69,8 +71,8 @@ struct v2v_report {
   const struct v2v_hyperv_plan *plan; /* or NULL */
   const char *source_path;
   const char *source_kind; /* "ova" */
-  const char *manifest;    /* "matched", "absent", "differs", "off" */
-  const char *signer;      /* or NULL: unsigned */
+  const char *manifest; /* "matched", "absent", "partial", "differs", "off" */
+  const char *signer;   /* or NULL: unsigned */
   bool signature_verified;
   bool signer_trusted;
   const char *target_folder;

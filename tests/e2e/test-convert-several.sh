@@ -54,6 +54,32 @@ for format in vhdx vhd; do
     # The child has its own blocks only: two of 1 or 2 MiB, not five.
     [ "$(v2v map --json $top | jq '[.extents[] | select(.depth == 0 and .kind == "data") | .length] | add')" \
         -lt 1000000 ] || fail "$format: the child has its parent's data"
+    # The parent is named wherever the child is; the whole has no digest.
+    parent=chained-disk1-parent1.$format
+    size=$(stat -c %s kept-$format/chained/$parent)
+    jq -e --arg p $parent --argjson n "$size" \
+        '.disks[0].parents == [{file: $p, file_bytes: $n}]
+         and .disks[0].digest_absent == "chain-kept"
+         and any(.files[]; .name == $p and .bytes == $n)' \
+        kept-$format/chained/report.json >/dev/null || fail "$format: report.json"
+    jq -e --arg p $parent --argjson n "$size" \
+        '.target.disks[0].parents == [{file: $p, file_bytes: $n}]' \
+        kept-$format/chained/chained.json >/dev/null || fail "$format: chained.json"
+    grep -q "parent: *$parent" kept-$format/chained/report.txt || fail "$format: report.txt"
+    grep -q "Parents = @('$parent')" kept-$format/chained/Import-chained-SCVMM.ps1 ||
+        fail "$format: the SCVMM script does not know the parent"
+done
+grep -q 'Parents = @()' flat/chained/Import-chained-SCVMM.ps1 || fail "a parent from nowhere"
+jq -e '.disks[0] | has("parents") or has("digest_absent") | not' \
+    flat/chained/report.json >/dev/null || fail "flat: parents"
+# Two disks of one family and release are taken for each other; what the script
+# leaves to be set is said.
+grep -q FamilyName flat/chained/Import-chained-SCVMM.ps1 && fail "FamilyName"
+for setting in Set-VMNetworkAdapterVlan MacAddressSpoofing ExposeVirtualizationExtensions \
+        Set-VMComPort AutomaticStartAction AutomaticStopAction CheckpointType \
+        Disable-VMIntegrationService Enable-VMTPM; do
+    grep -q "Write-Warning.*$setting" flat/chained/Import-chained-SCVMM.ps1 ||
+        fail "the SCVMM script is silent about $setting"
 done
 # A chain that was stopped goes on with the parent that is there.
 v2v convert --keep-chain --rate 1M vm/vm.vmx -o stopped >/dev/null 2>&1 &
