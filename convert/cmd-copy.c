@@ -388,6 +388,8 @@ open_new_parent (struct cli *cli, struct args *a, struct v2v_image *src,
 static struct v2v_image *
 start_output (struct args *a, struct v2v_error **err)
 {
+  struct v2v_image *dst;
+
   if (a->copy.resume) {
     CLEANUP_FREE char *part = NULL;
     struct stat st;
@@ -404,9 +406,12 @@ start_output (struct args *a, struct v2v_error **err)
     v2v_log_info ("%s: nothing to resume, beginning anew", a->output);
     a->copy.resume = false;
   }
-  /* A journal of another try must not be taken for ours. */
-  unlink (a->journal);
-  return v2v_image_create (a->output, a->output_format, &a->create, err);
+  dst = v2v_image_create (a->output, a->output_format, &a->create, err);
+  /* A journal of another try must not be taken for ours; but that of a run
+   * that is at work is left alone, and only now it is known there is none. */
+  if (dst != NULL)
+    unlink (a->journal);
+  return dst;
 }
 
 /* After a failed copy: is it worth keeping what is there? */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -183,10 +184,11 @@ file_close (void *vh)
 {
   struct v2v_io_file *f = vh;
 
-  if (f->fd >= 0)
-    close (f->fd);
+  /* While the lock is held: afterwards the name may be another run's. */
   if (f->part_path != NULL && !f->keep_part)
     unlink (f->part_path);
+  if (f->fd >= 0)
+    close (f->fd);
   free (f->part_path);
   free (f->final_path);
   free (f);
@@ -370,6 +372,50 @@ v2v_io_open_in (const char *dir, const char *name, unsigned flags,
 
 /* ---- output files ---- */
 
+/* Is FD still the file called PATH? */
+static bool
+is_at (int fd, const char *path)
+{
+  struct stat a, b;
+
+  return fstat (fd, &a) == 0 && lstat (path, &b) == 0 && a.st_dev == b.st_dev &&
+         a.st_ino == b.st_ino;
+}
+
+/* Open or create PART for one run alone.  The lock is on the file itself, so
+ * it ends with the run, however that ends.  Nothing is cut off before it is
+ * held.  Returns the descriptor or -1.
+ */
+static int
+open_locked (const char *part, bool keep, struct v2v_error **err)
+{
+  struct stat st;
+
+  for (;;) {
+    CLEANUP_CLOSE int fd = open (
+        part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    int ret;
+
+    if (fd == -1)
+      return v2v_fail_errno (err, "%s", part);
+    /* A file system without locks (errno is another one) has to do without. */
+    if (flock (fd, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK) {
+      v2v_fail (err, V2V_ERR_USAGE, "%s: another run is writing it", part);
+      return v2v_hint (err, "wait until it has finished, or give this one "
+                            "another name");
+    }
+    /* Published or removed between the open and the lock: once more. */
+    if (!is_at (fd, part))
+      continue;
+    if (!keep && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) &&
+        ftruncate (fd, 0) == -1)
+      return v2v_fail_errno (err, "%s: setting the length to 0", part);
+    ret = fd;
+    fd = -1;
+    return ret;
+  }
+}
+
 struct v2v_io *
 v2v_io_create_part (const char *path, unsigned flags, struct v2v_error **err)
 {
@@ -391,14 +437,9 @@ v2v_io_create_part (const char *path, unsigned flags, struct v2v_error **err)
     v2v_fail_nomem (err);
     return NULL;
   }
-  fd = open (part,
-             O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
-                 ((flags & V2V_IO_KEEP_PART) ? 0 : O_TRUNC),
-             0666);
-  if (fd == -1) {
-    v2v_fail_errno (err, "%s", part);
+  fd = open_locked (part, (flags & V2V_IO_KEEP_PART) != 0, err);
+  if (fd == -1)
     return NULL;
-  }
   io = file_new (fd, path, path, flags | V2V_IO_RW, true, err);
   if (io == NULL)
     return NULL;

@@ -67,7 +67,8 @@ struct v2v_io *v2v_io_open (const char *path, unsigned flags,
 /* Create PATH.part (mode 0644 less umask) for writing.  Nothing appears under
  * PATH before v2v_io_publish.  The last v2v_io_unref without publish removes
  * PATH.part, unless v2v_io_keep_part was called (a copy that can be resumed).
- * Fails with V2V_ERR_IO (EEXIST) if PATH exists and V2V_IO_REPLACE is absent.
+ * Fails with V2V_ERR_IO (EEXIST) if PATH exists and V2V_IO_REPLACE is absent,
+ * and with V2V_ERR_USAGE while another io writes PATH.part (flock).
  */
 struct v2v_io *v2v_io_create_part (const char *path, unsigned flags,
                                    struct v2v_error **err);

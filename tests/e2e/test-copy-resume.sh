@@ -75,3 +75,16 @@ expect_status 7 v2v copy --resume src.raw out.vhdx
 # Without --resume it begins anew.
 v2v copy src.raw out.vhdx >/dev/null
 [ "$(v2v compare src.raw out.vhdx)" = same ] || fail "not begun anew"
+rm out.vhdx
+
+# A second run to the same file is refused and disturbs nothing of the first.
+start
+wait_for_size out.vhdx.part 16000000
+for option in "" --resume; do
+    # shellcheck disable=SC2086 # no option is no word
+    expect_status 2 v2v copy $option src.raw out.vhdx
+    [[ $out = *"another run is writing it"* ]] || fail "two runs: $out"
+    [ -s out.vhdx.part.journal ] || fail "two runs: the journal is gone"
+done
+wait $pid || fail "two runs: $(cat log)"
+finish "two runs"

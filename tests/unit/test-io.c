@@ -298,6 +298,33 @@ test_publish_does_not_replace_a_file_that_came_meanwhile (void **state)
 }
 
 static void
+test_a_part_that_is_being_written_is_refused_and_left_alone (void **state)
+{
+  char *path = in_tmp ("busy");
+  struct v2v_error *err = NULL;
+  struct v2v_io *io = v2v_io_create_part (path, 0, &err);
+  char buf[8] = "";
+
+  (void) state;
+  assert_ptr (io, err);
+  assert_int_equal (v2v_io_pwrite (io, "first", 5, 0, &err), 0);
+  assert_null (v2v_io_create_part (path, 0, &err));
+  assert_error (&err, V2V_ERR_USAGE, "another run is writing it");
+  assert_null (v2v_io_create_part (path, V2V_IO_KEEP_PART, &err));
+  assert_error (&err, V2V_ERR_USAGE, "another run is writing it");
+  assert_int_equal (v2v_io_pread (io, buf, 5, 0, &err), 0);
+  assert_string_equal (buf, "first");
+  assert_int_equal (v2v_io_publish (io, &err), 0);
+  v2v_io_unref (io);
+
+  /* Published is finished with. */
+  io = v2v_io_create_part (path, V2V_IO_REPLACE, &err);
+  assert_ptr (io, err);
+  v2v_io_unref (io);
+  free (path);
+}
+
+static void
 test_kept_part_can_be_continued (void **state)
 {
   struct v2v_error *err = NULL;
@@ -402,6 +429,8 @@ main (void)
     cmocka_unit_test (test_names_from_files_must_be_plain),
     cmocka_unit_test (test_output_appears_only_when_published),
     cmocka_unit_test (test_publish_does_not_replace_a_file_that_came_meanwhile),
+    cmocka_unit_test (
+        test_a_part_that_is_being_written_is_refused_and_left_alone),
     cmocka_unit_test (test_kept_part_can_be_continued),
     cmocka_unit_test (test_holes_are_seen_punched_and_allocated),
     cmocka_unit_test (test_same_file_is_recognised),
