@@ -86,7 +86,8 @@ struct v2v_create_opts {
   bool no_holes; /* allocate: the file must not be sparse */
   bool replace;  /* may replace an existing file */
   /* Differencing: the parent as this library sees it, and the name to store
-   * for the target (a Windows path may be given; NULL = the base name). */
+   * for the target (a Windows path may be given; NULL = the way from the
+   * child's folder to the parent's). */
   struct v2v_image *parent;
   const char *parent_relative_path; /* e.g. ".\\base.vhdx"; NULL = derived */
   const char *parent_absolute_path; /* e.g. "D:\\vm\\base.vhdx"; NULL = none */

@@ -17,6 +17,7 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/log.h"
+#include "formats/parent-path.h"
 #include "formats/vhd-internal.h"
 
 /* ---- reading ---- */
@@ -250,7 +251,7 @@ vhd_make_locators (struct vhd *h, const struct v2v_create_opts *opts,
                    struct v2v_error **err)
 {
   const struct v2v_image_info *parent = v2v_image_get_info (opts->parent);
-  CLEANUP_STR struct v2v_str relative = V2V_STR_INIT;
+  CLEANUP_FREE char *relative = NULL;
   CLEANUP_FREE uint8_t *buf = NULL;
   const char *absolute = opts->parent_absolute_path;
   size_t len = 0, n = 0;
@@ -260,20 +261,20 @@ vhd_make_locators (struct vhd *h, const struct v2v_create_opts *opts,
     return v2v_fail (err, V2V_ERR_USAGE, "parent %s has no VHD identifier",
                      v2v_image_name (opts->parent));
   h->header.parent_timestamp = parent->parent_timestamp;
-  if ((opts->parent_relative_path != NULL
-           ? v2v_str_append (&relative, opts->parent_relative_path)
-           : v2v_str_printf (&relative, ".\\%s",
-                             last_component (v2v_image_name (opts->parent)))) ==
-      -1)
-    return v2v_fail_nomem (err);
-  if (fill_parent_name (h, absolute ? absolute : last_component (relative.ptr),
+  if (opts->parent_relative_path == NULL)
+    relative = v2v_parent_relative_path (h->file, opts->parent, err);
+  else if ((relative = strdup (opts->parent_relative_path)) == NULL)
+    v2v_fail_nomem (err);
+  if (relative == NULL)
+    return -1;
+  if (fill_parent_name (h, absolute ? absolute : last_component (relative),
                         err) == -1)
     return -1;
   if (absolute != NULL &&
       append_locator (&h->header.locators[n++], VHD_LOCATOR_W2KU, absolute,
                       offset, &buf, &len, err) == -1)
     return -1;
-  if (append_locator (&h->header.locators[n++], VHD_LOCATOR_W2RU, relative.ptr,
+  if (append_locator (&h->header.locators[n++], VHD_LOCATOR_W2RU, relative,
                       offset, &buf, &len, err) == -1)
     return -1;
   *ret = STEAL (buf);

@@ -20,6 +20,7 @@
 #include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
+#include "formats/parent-path.h"
 #include "formats/vhdx-internal.h"
 
 #define LOG_OFFSET      (1 * V2V_MIB)
@@ -154,18 +155,16 @@ choose_ids (struct vhdx *h, const struct v2v_guid *id, struct v2v_error **err)
   return 0;
 }
 
-/* ".\base.vhdx" from the parent's own name. */
+/* From where the two files are. */
 static int
 add_derived_path (struct vhdx *h, const struct v2v_image *parent,
                   struct v2v_error **err)
 {
-  CLEANUP_STR struct v2v_str path = V2V_STR_INIT;
-  const char *name = v2v_image_name (parent);
-  const char *slash = strrchr (name, '/');
+  CLEANUP_FREE char *path = v2v_parent_relative_path (h->file, parent, err);
 
-  if (v2v_str_printf (&path, ".\\%s", slash ? slash + 1 : name) == -1)
-    return v2v_fail_nomem (err);
-  return vhdx_locator_add (&h->locator, "relative_path", path.ptr, err);
+  return path != NULL
+             ? vhdx_locator_add (&h->locator, "relative_path", path, err)
+             : -1;
 }
 
 static int
