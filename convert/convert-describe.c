@@ -142,11 +142,11 @@ manifest_word (const struct conversion *c)
   if (c->opts->manifest_off)
     return "off";
   if (n == 0)
-    return "absent";
+    return v2v_source_manifest_is_partial (c->src) ? "partial" : "absent";
   for (size_t i = 0; i < n; ++i)
     if (!entries[i].checked || !entries[i].matched)
       return "differs";
-  return "matched";
+  return v2v_source_manifest_is_partial (c->src) ? "partial" : "matched";
 }
 
 /* A complete report; it borrows from everything. */

@@ -277,7 +277,11 @@ hyperv_refuse (struct hyperv_planner *p, const char *id, const char *subject,
             p->m->name ? p->m->name : "machine", subject ? ": " : "",
             subject ? subject : "", message);
   if (generation_to_force != 0)
-    v2v_hint (p->err, "--generation %u converts it all the same",
+    v2v_hint (p->err,
+              generation_to_force == p->plan->generation
+                  ? "--generation %u converts it all the same, but it may not "
+                    "start"
+                  : "--generation %u converts it all the same",
               generation_to_force);
   return -1;
 }

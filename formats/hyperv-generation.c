@@ -232,18 +232,19 @@ check_limits (struct hyperv_planner *p)
       g == 2 ? HYPERV_GEN2_MAX_MEMORY : HYPERV_GEN1_MAX_MEMORY;
 
   if (plan->nr_cpus > cpus) {
-    if (hyperv_refuse (p, "cpu.limit", NULL, g,
+    if (hyperv_refuse (p, "cpu.limit", NULL, 0,
                        "%u processors, and generation %u has at most %u",
                        plan->nr_cpus, g, cpus) == -1)
-      return -1;
+      return v2v_hint (p->err, "with --generation %u it gets %u processors", g,
+                       cpus);
     plan->nr_cpus = cpus;
   }
   if (plan->memory_bytes > memory) {
-    if (hyperv_refuse (p, "memory.limit", NULL, g,
+    if (hyperv_refuse (p, "memory.limit", NULL, 0,
                        "%" PRIu64 " bytes of memory, and generation %u has at "
                        "most %" PRIu64,
                        plan->memory_bytes, g, memory) == -1)
-      return -1;
+      return v2v_hint (p->err, "with --generation %u it gets that much", g);
     plan->memory_bytes = memory;
   }
   if (g == 2 && p->opts->disk_format == V2V_HYPERV_VHD)

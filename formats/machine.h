@@ -265,6 +265,8 @@ size_t v2v_source_disk_position (const struct v2v_source *src,
 
 /* Signer of the .cert: subject, or NULL when unsigned. *RET_VERIFIED: the
  * signature fits the manifest; *RET_TRUSTED: the chain leads to ca_file. */
+/* There is a manifest, but files of the package are not in it. */
+bool v2v_source_manifest_is_partial (const struct v2v_source *src);
 const char *v2v_source_signer (const struct v2v_source *src, bool *ret_verified,
                                bool *ret_trusted);
 

@@ -249,8 +249,10 @@ nic_findings (struct ovf_ctx *ctx, const struct ovf_item *it,
   CLEANUP_FREE char *id = v2v_machine_printable (nic->id);
   CLEANUP_FREE char *net =
       v2v_machine_printable (nic->network != NULL ? nic->network : "");
+  CLEANUP_FREE char *mac =
+      v2v_machine_printable (it->address != NULL ? it->address : "");
 
-  if (id == NULL || net == NULL)
+  if (id == NULL || net == NULL || mac == NULL)
     return v2v_fail_nomem (err);
   if (it->nr_connections > 1 &&
       V2V_FINDING (m, err, V2V_WARNING, "nic.connections", id, NULL,
@@ -264,9 +266,9 @@ nic_findings (struct ovf_ctx *ctx, const struct ovf_item *it,
     return -1;
   if (it->address != NULL && nic->mac == NULL)
     return V2V_FINDING (m, err, V2V_WARNING, "nic.mac", id, NULL,
-                        "the address of adapter '%s' is not a MAC address: a "
-                        "new one will be made",
-                        id);
+                        "the address of adapter '%s', '%.40s', is not a MAC "
+                        "address: a new one will be made",
+                        id, mac);
   return 0;
 }
 

@@ -26,6 +26,7 @@ struct v2v_source {
   enum v2v_manifest_policy policy;
   char *manifest_name;
   struct v2v_manifest *manifest; /* or NULL */
+  bool manifest_partial; /* there is one, and it does not list every file */
   struct v2v_signature signature;
   bool is_signed;
 };
@@ -35,6 +36,10 @@ int source_finding (struct v2v_source *src, enum v2v_severity severity,
                     const char *id, const char *subject, struct v2v_error **err,
                     const char *fmt, ...)
     __attribute__ ((format (printf, 6, 7)));
+
+/* For the chunk N of file NAME: whether it is there, and its length. */
+bool source_chunk_size (struct v2v_source *src, const char *name, unsigned n,
+                        uint64_t *ret_size);
 
 /* The machines, whichever reader made them. */
 struct v2v_machine *source_machine (const struct v2v_source *src, size_t i);

@@ -135,7 +135,7 @@ check_signature (struct v2v_source *src, const char *mf, size_t mf_len,
   return 0;
 }
 
-/* Listed but absent is an error; there but not listed is a finding. */
+/* Listed but absent. */
 static int
 check_presence (struct v2v_source *src, struct v2v_error **err)
 {
@@ -171,19 +171,62 @@ is_listed (const struct v2v_source *src, const char *name)
 }
 
 static int
-check_coverage (struct v2v_source *src, struct v2v_error **err)
+unlisted (struct v2v_source *src, const char *name, struct v2v_error **err)
 {
-  for (size_t i = 0; src->ovf != NULL && i < src->ovf->nr_files; ++i) {
-    const struct v2v_ovf_file *f = &src->ovf->files[i];
+  struct v2v_error *why = NULL;
 
-    if (f->chunk_bytes == 0 && !is_listed (src, f->href) &&
-        source_finding (src, V2V_WARNING, "manifest.unlisted", f->href, err,
-                        "%s does not list '%.200s': its contents are not "
-                        "verified",
-                        src->manifest_name, f->href) == -1)
-      return -1;
+  src->manifest_partial = true;
+  v2v_fail (&why, V2V_ERR_MISMATCH,
+            "%s: does not list '%.200s': its contents cannot be verified",
+            src->manifest_name, name);
+  v2v_hint (&why, "--manifest warn converts it all the same");
+  return judge (src, "manifest.unlisted", name, why, err);
+}
+
+/* A file of the References, by the name that it has in the package, or its
+ * chunks.  What is not there is for the one who opens it to tell. */
+static int
+check_listed (struct v2v_source *src, const struct v2v_ovf_file *f,
+              struct v2v_error **err)
+{
+  CLEANUP_FREE char *name = NULL;
+  uint64_t size;
+  bool found;
+
+  if (is_listed (src, f->href))
+    return 0;
+  name = source_file_name (src, f->href, &found, &size, NULL);
+  if (name == NULL || is_listed (src, name))
+    return 0;
+  if (found || v2v_package_is_stream (src->package))
+    return unlisted (src, f->href, err);
+  for (unsigned n = 0; source_chunk_size (src, name, n, &size); ++n) {
+    CLEANUP_FREE char *chunk = NULL;
+
+    if (asprintf (&chunk, "%s.%09u", name, n) == -1) {
+      chunk = NULL;
+      return v2v_fail_nomem (err);
+    }
+    if (!is_listed (src, chunk))
+      return unlisted (src, chunk, err);
   }
   return 0;
+}
+
+/* There but not listed: anybody could have exchanged it (DSP0243 section 6
+ * wants a digest of each file). */
+static int
+check_coverage (struct v2v_source *src, struct v2v_error **err)
+{
+  for (size_t i = 0; src->ovf != NULL && i < src->ovf->nr_files; ++i)
+    if (check_listed (src, &src->ovf->files[i], err) == -1)
+      return -1;
+  if (is_listed (src, src->descriptor))
+    return 0;
+  src->manifest_partial = true;
+  return source_finding (src, V2V_WARNING, "manifest.unlisted", src->descriptor,
+                         err, "%s does not list '%.200s', the description",
+                         src->manifest_name, src->descriptor);
 }
 
 static int
@@ -226,14 +269,22 @@ source_read_manifest (struct v2v_source *src, const char *text, size_t len,
     return -1;
   src->manifest = v2v_manifest_parse (mf, mf_len, src->manifest_name,
                                       src->policy != V2V_MANIFEST_STRICT, &why);
-  if (src->manifest == NULL)
+  if (src->manifest == NULL) {
+    src->manifest_partial = true;
     return judge (src, "manifest.malformed", src->manifest_name, why, err);
+  }
   if (src->manifest->nr_odd_lines > 0 &&
       source_finding (src, V2V_WARNING, "manifest.malformed",
                       src->manifest_name, err,
                       "%s: %u lines are not understood", src->manifest_name,
                       src->manifest->nr_odd_lines) == -1)
     return -1;
+  if (src->manifest->nr_entries == 0) {
+    src->manifest_partial = true;
+    v2v_fail (&why, V2V_ERR_MISMATCH, "%s: the manifest lists no file",
+              src->manifest_name);
+    return judge (src, "manifest.unlisted", src->manifest_name, why, err);
+  }
   if (check_descriptor (src, text, len, err) == -1 ||
       check_presence (src, err) == -1)
     return -1;
@@ -466,6 +517,12 @@ v2v_source_verify_manifest (struct v2v_source *src, struct v2v_error **err)
     }
   }
   return 0;
+}
+
+bool
+v2v_source_manifest_is_partial (const struct v2v_source *src)
+{
+  return src->manifest_partial;
 }
 
 const char *

@@ -290,6 +290,29 @@ open_stdin (struct v2v_source *src, const struct v2v_source_opts *opts,
 
 /* ---- what is worth saying before anything is copied ---- */
 
+/* Without ovf:size the last chunk is the one that is not full; if all are, the
+ * end may be missing. */
+static int
+check_chunks (struct v2v_source *src, struct v2v_machine *m,
+              const struct v2v_disk *d, const char *name,
+              struct v2v_error **err)
+{
+  uint64_t size = 0;
+  unsigned n = 0;
+
+  if (d->chunk_bytes == 0 || d->file_bytes != 0)
+    return 0;
+  while (source_chunk_size (src, name, n, &size))
+    n++;
+  if (n == 0 || size != d->chunk_bytes)
+    return 0;
+  return V2V_FINDING (m, err, V2V_WARNING, "disk.last-chunk", d->id,
+                      "compare with the source that no chunk was lost",
+                      "the last of %u chunks is as long as the others, and the "
+                      "description states no size: more may have followed",
+                      n);
+}
+
 static int
 check_file (struct v2v_source *src, struct v2v_machine *m, size_t index,
             struct v2v_error **err)
@@ -316,8 +339,8 @@ check_file (struct v2v_source *src, struct v2v_machine *m, size_t index,
     v2v_error_free (why);
     return r;
   }
-  if (!found)
-    return 0; /* chunks, a search folder: the open tells */
+  if (!found) /* chunks, a search folder: the open tells */
+    return check_chunks (src, m, d, name, err);
   if (d->file_bytes != 0 && d->file_bytes != size && d->chunk_bytes == 0)
     return V2V_FINDING (m, err, V2V_WARNING, "disk.file-size", d->id, NULL,
                         "'%s' has %" PRIu64 " bytes, the description says "

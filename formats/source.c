@@ -24,6 +24,8 @@
 
 /* A whole disk of 62 TiB in chunks of a CD: far more are hostile. */
 #define MAX_CHUNKS 100000
+/* So many numbers after the last chunk are looked at for a stray one. */
+#define MAX_GAP 100
 
 struct v2v_machine *
 source_machine (const struct v2v_source *src, size_t i)
@@ -191,14 +193,44 @@ chunk_name (const char *name, unsigned n)
   return asprintf (&s, "%s.%09u", name, n) == -1 ? NULL : s;
 }
 
+bool
+source_chunk_size (struct v2v_source *src, const char *name, unsigned n,
+                   uint64_t *ret_size)
+{
+  CLEANUP_FREE char *chunk = n < MAX_CHUNKS ? chunk_name (name, n) : NULL;
+
+  return chunk != NULL &&
+         v2v_package_stat (src->package, chunk, ret_size, NULL) == 1;
+}
+
 static bool
 chunk_exists (struct v2v_source *src, const char *name, unsigned n)
 {
-  CLEANUP_FREE char *chunk = chunk_name (name, n);
   uint64_t size;
 
-  return chunk != NULL &&
-         v2v_package_stat (src->package, chunk, &size, NULL) == 1;
+  return source_chunk_size (src, name, n, &size);
+}
+
+/* COUNT chunks are all there should be: one after a gap tells of one that was
+ * lost, one right behind of a size that is wrong. */
+static int
+check_no_later_chunk (struct v2v_source *src, const struct v2v_disk *d,
+                      const char *name, unsigned count, struct v2v_error **err)
+{
+  for (unsigned n = count; n < count + MAX_GAP; ++n) {
+    if (!chunk_exists (src, name, n))
+      continue;
+    if (d->file_bytes != 0)
+      return v2v_fail (err, V2V_ERR_FORMAT,
+                       "'%.200s.%09u' is there, but %" PRIu64
+                       " bytes (ovf:size) end before it",
+                       name, n, d->file_bytes);
+    return v2v_fail (err, V2V_ERR_FORMAT,
+                     "chunk '%.200s.%09u' is missing, but '%.200s.%09u' is "
+                     "there",
+                     name, count, name, n);
+  }
+  return 0;
 }
 
 static int
@@ -253,6 +285,8 @@ open_chunks (struct v2v_source *src, const struct v2v_disk *d, const char *name,
               name, count, d->chunk_bytes, MAX_CHUNKS);
     return NULL;
   }
+  if (check_no_later_chunk (src, d, name, (unsigned) count, err) == -1)
+    return NULL;
   ios = calloc (count, sizeof *ios);
   if (ios == NULL) {
     v2v_fail_nomem (err);

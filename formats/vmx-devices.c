@@ -49,6 +49,7 @@ nic_mac (struct v2v_vmx *vmx, struct v2v_machine *m, struct v2v_nic *nic,
   const char *made = v2v_vmx_get (vmx, "ethernet%u.generatedAddress", n);
   const bool is_static = type != NULL && strcasecmp (type, "static") == 0;
   const char *mac = is_static ? fixed : made;
+  CLEANUP_FREE char *shown = NULL;
   char text[18];
 
   if (mac == NULL || *mac == '\0')
@@ -58,12 +59,15 @@ nic_mac (struct v2v_vmx *vmx, struct v2v_machine *m, struct v2v_nic *nic,
       is_static || (type != NULL && strcasecmp (type, "vpx") == 0);
   if (mac == NULL || *mac == '\0')
     return 0;
-  if (!v2v_machine_format_mac (mac, text))
-    return V2V_FINDING (m, err, V2V_WARNING, "nic.mac", nic->id, NULL,
-                        "the address of %s is not a MAC address: a new one "
-                        "will be made",
-                        nic->id);
-  return v2v_machine_set (&nic->mac, text, err);
+  if (v2v_machine_format_mac (mac, text))
+    return v2v_machine_set (&nic->mac, text, err);
+  shown = v2v_machine_printable (mac);
+  if (shown == NULL)
+    return v2v_fail_nomem (err);
+  return V2V_FINDING (m, err, V2V_WARNING, "nic.mac", nic->id, NULL,
+                      "the address of %s, '%.40s', is not a MAC address: a "
+                      "new one will be made",
+                      nic->id, shown);
 }
 
 static int

@@ -312,6 +312,13 @@ test_processor_limit (void **state)
   f->m->nr_cpus = 64;
   assert_int_equal (plan (f)->nr_cpus, 64);
   f->m->nr_cpus = 65;
+  /* The hint says what one would get. */
+  assert_null (
+      v2v_hyperv_plan_new (f->m, f->list, f->m->nr_disks, &f->opts, &f->err));
+  assert_string_equal (v2v_error_hint (f->err),
+                       "with --generation 1 it gets 64 processors");
+  v2v_error_free (f->err);
+  f->err = NULL;
   refused (f, V2V_ERR_UNSUPPORTED, "65 processors, and generation 1");
   f->opts.generation = 1;
   assert_int_equal (plan (f)->nr_cpus, 64);

@@ -293,10 +293,28 @@ test_a_missing_chunk_is_an_error (void **state)
   src = good (dir);
   disk_refused (src, V2V_ERR_IO, "chunk 1 of 'a'");
   v2v_source_close (src);
-  /* Without a size: as many as there are. */
+  /* Without a size a later chunk tells of it. */
   put_ovf (dir, "ovf:href='a' ovf:chunkSize='4'");
   src = good (dir);
-  disk_is (src, 0, "0123", false);
+  disk_refused (src, V2V_ERR_FORMAT, "chunk 'a.000000001' is missing");
+  v2v_source_close (src);
+  /* One more than the size says. */
+  put_ovf (dir, "ovf:href='a' ovf:chunkSize='4' ovf:size='4'");
+  src = good (dir);
+  disk_refused (src, V2V_ERR_FORMAT, "'a.000000002' is there, but 4 bytes");
+  v2v_source_close (src);
+  /* All are full: perhaps the last one is missing. */
+  put_ovf (dir, "ovf:href='a' ovf:chunkSize='4'");
+  put_text (dir, "a.000000001", "4567");
+  put_text (dir, "a.000000002", "89");
+  src = good (dir);
+  assert_false (finds (src, "disk.last-chunk"));
+  disk_is (src, 0, "0123456789", false);
+  v2v_source_close (src);
+  put_text (dir, "a.000000002", "89ab");
+  src = good (dir);
+  assert_true (finds (src, "disk.last-chunk"));
+  disk_is (src, 0, "0123456789ab", false);
   v2v_source_close (src);
   /* Without chunkSize it could be either of two things. */
   put_ovf (dir, "ovf:href='a'");
@@ -453,6 +471,69 @@ test_a_listed_but_absent_file_is_an_error (void **state)
   assert_true (finds (src, "manifest.absent"));
   v2v_source_close (src);
   test_tmpdir_remove (dir);
+}
+
+static void
+test_a_file_that_the_manifest_does_not_list_is_an_error (void **state)
+{
+  static const char *const names[] = { "t.ovf", "a.vmdk" };
+  struct v2v_error *err = NULL;
+
+  (void) state;
+  for (size_t listed = 0; listed < 3; ++listed) {
+    CLEANUP_STR struct v2v_str mf = V2V_STR_INIT;
+    CLEANUP_FREE char *text =
+        descriptor ((const char *const[]){ "ovf:href='a.vmdk'", NULL });
+    char *dir = signed_folder ("disk", "");
+    struct v2v_source *src;
+
+    /* Nothing, the descriptor alone, the disk alone. */
+    if (listed > 0)
+      add_digest (&mf, names[listed - 1], listed == 1 ? text : "disk");
+    put_text (dir, "t.mf", mf.ptr ? mf.ptr : "");
+    if (listed < 2)
+      refused (dir, V2V_ERR_MISMATCH,
+               listed == 0 ? "lists no file" : "'a.vmdk'");
+    src = open_with (dir, listed < 2 ? V2V_MANIFEST_WARN : V2V_MANIFEST_STRICT,
+                     &err);
+    assert_ptr (src, err);
+    assert_true (finds (src, "manifest.unlisted"));
+    assert_true (v2v_source_manifest_is_partial (src));
+    v2v_source_close (src);
+    test_tmpdir_remove (dir);
+  }
+}
+
+static void
+test_other_spellings_and_chunks_are_listed (void **state)
+{
+  static const char *const files[][2] = {
+    { "ovf:href='a%20b.vmdk'", "a b.vmdk" },
+    { "ovf:href='./a.vmdk'", "a.vmdk" },
+    { "ovf:href='a.vmdk' ovf:chunkSize='9' ovf:size='4'", "a.vmdk.000000000" },
+  };
+
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i) {
+    CLEANUP_STR struct v2v_str mf = V2V_STR_INIT;
+    CLEANUP_FREE char *text =
+        descriptor ((const char *const[]){ files[i][0], NULL });
+    char *dir = test_tmpdir ();
+    struct v2v_source *src;
+
+    put_text (dir, "t.ovf", text);
+    put_text (dir, files[i][1], "disk");
+    add_digest (&mf, "t.ovf", text);
+    put_text (dir, "t.mf", mf.ptr);
+    refused (dir, V2V_ERR_MISMATCH, "does not list");
+    add_digest (&mf, files[i][1], "disk");
+    put_text (dir, "t.mf", mf.ptr);
+    src = good (dir);
+    assert_false (v2v_source_manifest_is_partial (src));
+    disk_is (src, 0, "disk", false);
+    v2v_source_close (src);
+    test_tmpdir_remove (dir);
+  }
 }
 
 static void
@@ -866,6 +947,8 @@ main (void)
     cmocka_unit_test (test_a_differing_file_is_named),
     cmocka_unit_test (test_digests_of_the_copy_are_compared),
     cmocka_unit_test (test_a_listed_but_absent_file_is_an_error),
+    cmocka_unit_test (test_a_file_that_the_manifest_does_not_list_is_an_error),
+    cmocka_unit_test (test_other_spellings_and_chunks_are_listed),
     cmocka_unit_test (test_a_changed_descriptor_is_refused_at_once),
     cmocka_unit_test (test_an_ova_is_read_in_place),
     cmocka_unit_test (test_wrapped_archives_are_unpacked),

@@ -377,6 +377,8 @@ test_network_adapters (void **state)
   assert_string_equal (m->nics[1].network, "nat");
   assert_null (m->nics[1].mac);
   assert_non_null (v2v_findings_find (&m->findings, "nic.mac"));
+  assert_non_null (strstr (v2v_findings_find (&m->findings, "nic.mac")->message,
+                           "'nonsense'"));
   v2v_machine_free (m);
 }
 
