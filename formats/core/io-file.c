@@ -57,11 +57,49 @@ file_pread (void *vh, void *buf, size_t len, uint64_t offset,
   return 0;
 }
 
+/* Start the write-back of what was just written, and give back the pages of
+ * what was written some time ago: a copy then goes through the same few MiB of
+ * page cache instead of pushing out everybody else's.  On a virtual machine
+ * it is faster too: memory that the host has taken back costs ten times as
+ * much at its next first touch.
+ */
+static int
+write_behind (struct v2v_io_file *f, uint64_t offset, uint64_t length,
+              struct v2v_error **err)
+{
+  struct v2v_io_range old;
+
+  /* Advice only: v2v_io_sync reports what goes wrong. */
+  (void) sync_file_range (f->fd, (off_t) offset, (off_t) length,
+                          SYNC_FILE_RANGE_WRITE);
+  {
+    V2V_LOCK_SCOPE (&f->behind_lock);
+    old = f->behind[f->behind_next];
+    f->behind[f->behind_next] = (struct v2v_io_range){ offset, length };
+    f->behind_next = (f->behind_next + 1) % V2V_IO_BEHIND;
+  }
+  if (old.length == 0)
+    return 0;
+  /* Waiting takes the error of the write-back away from a later fsync: it has
+   * to be reported here. */
+  if (sync_file_range (f->fd, (off_t) old.offset, (off_t) old.length,
+                       SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                           SYNC_FILE_RANGE_WAIT_AFTER) == -1) {
+    if (errno == EIO || errno == ENOSPC || errno == EDQUOT)
+      return v2v_fail_errno (err, "writing back %" PRIu64 " bytes at %" PRIu64,
+                             old.length, old.offset);
+    return 0; /* a file system that cannot: fsync will do it */
+  }
+  (void) posix_fadvise (f->fd, (off_t) old.offset, (off_t) old.length,
+                        POSIX_FADV_DONTNEED);
+  return 0;
+}
+
 static int
 file_pwrite (void *vh, const void *buf, size_t len, uint64_t offset,
              struct v2v_error **err)
 {
-  const struct v2v_io_file *f = vh;
+  struct v2v_io_file *f = vh;
   const char *p = buf;
   const uint64_t start = offset;
   const size_t total = len;
@@ -78,9 +116,7 @@ file_pwrite (void *vh, const void *buf, size_t len, uint64_t offset,
     offset += (uint64_t) n;
   }
   if (f->early_writeback && total >= EARLY_WRITEBACK_MIN)
-    /* Advice only: v2v_io_sync reports what goes wrong. */
-    (void) sync_file_range (f->fd, (off_t) start, (off_t) total,
-                            SYNC_FILE_RANGE_WRITE);
+    return write_behind (f, start, total, err);
   return 0;
 }
 
@@ -189,6 +225,7 @@ file_close (void *vh)
     unlink (f->part_path);
   if (f->fd >= 0)
     close (f->fd);
+  pthread_mutex_destroy (&f->behind_lock);
   free (f->part_path);
   free (f->final_path);
   free (f);
@@ -262,6 +299,7 @@ file_new (int fd, const char *name, const char *path, unsigned flags,
     return NULL;
   }
   f->fd = fd;
+  pthread_mutex_init (&f->behind_lock, NULL);
   f->early_writeback = (flags & V2V_IO_EARLY_WRITEBACK) != 0;
   if (file_measure (fd, f, &size, err) == -1) {
     v2v_prefix (err, "%s", name);

@@ -3,6 +3,7 @@
 #ifndef V2V_IO_INTERNAL_H
 #define V2V_IO_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -39,9 +40,22 @@ int v2v_io_stream_upto (struct v2v_io *io, void *buf, size_t len,
                         uint64_t offset, size_t *ret_len,
                         struct v2v_error **err);
 
+/* How far behind the last write pages are given back: 32 writes of the copy
+ * engine's 2 MiB.  Deep enough that the disk has them by then, shallow enough
+ * that the same memory is used again and again. */
+#define V2V_IO_BEHIND 32
+
+struct v2v_io_range {
+  uint64_t offset;
+  uint64_t length;
+};
+
 struct v2v_io_file {
   int fd;
   bool early_writeback;
+  pthread_mutex_t behind_lock; /* of the next two; nothing is called in it */
+  struct v2v_io_range behind[V2V_IO_BEHIND]; /* a ring; length 0 = empty */
+  size_t behind_next;
   bool is_device;
   dev_t dev;
   ino_t ino;

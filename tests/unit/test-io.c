@@ -390,6 +390,36 @@ test_holes_are_seen_punched_and_allocated (void **state)
 }
 
 static void
+test_pages_given_back_behind_the_writes_are_not_lost (void **state)
+{
+  const size_t piece = 256 * 1024;
+  const unsigned n = 2 * 32 + 5; /* twice round the ring of io-file.c */
+  struct v2v_error *err = NULL;
+  char *path = in_tmp ("behind");
+  struct v2v_io *io = v2v_io_create_part (path, V2V_IO_EARLY_WRITEBACK, &err);
+  char *buf = malloc (piece), *back = malloc (piece);
+
+  (void) state;
+  assert_ptr (io, err);
+  assert_non_null (buf);
+  assert_non_null (back);
+  for (unsigned i = 0; i < n; ++i) {
+    test_random (buf, piece, i);
+    /* Backwards: the order of writes is not that of the file. */
+    assert_ok (v2v_io_pwrite (io, buf, piece, (n - 1 - i) * piece, &err), err);
+  }
+  for (unsigned i = 0; i < n; ++i) {
+    test_random (buf, piece, i);
+    assert_ok (v2v_io_pread (io, back, piece, (n - 1 - i) * piece, &err), err);
+    assert_memory_equal (buf, back, piece);
+  }
+  v2v_io_unref (io);
+  free (buf);
+  free (back);
+  free (path);
+}
+
+static void
 test_same_file_is_recognised (void **state)
 {
   struct v2v_error *err = NULL;
@@ -433,6 +463,7 @@ main (void)
         test_a_part_that_is_being_written_is_refused_and_left_alone),
     cmocka_unit_test (test_kept_part_can_be_continued),
     cmocka_unit_test (test_holes_are_seen_punched_and_allocated),
+    cmocka_unit_test (test_pages_given_back_behind_the_writes_are_not_lost),
     cmocka_unit_test (test_same_file_is_recognised),
   };
 
