@@ -416,13 +416,12 @@ start_output (struct args *a, struct v2v_error **err)
 
 /* After a failed copy: is it worth keeping what is there? */
 static bool
-worth_keeping (const struct args *a, struct v2v_image *dst,
+worth_keeping (struct v2v_image *dst, const struct v2v_copy_result *result,
                const struct v2v_error *e)
 {
   const enum v2v_error_code code = v2v_error_code (e);
 
-  return a->copy.journal && v2v_image_get_ops (dst)->resume != NULL &&
-         access (a->journal, F_OK) == 0 &&
+  return result->resumable && v2v_image_get_ops (dst)->resume != NULL &&
          (code == V2V_ERR_INTERRUPTED || code == V2V_ERR_IO);
 }
 
@@ -440,7 +439,7 @@ copy_and_finish (struct cli *cli, struct args *a, struct v2v_image *src,
     unlink (a->journal);
     return 0;
   }
-  if (err != NULL && worth_keeping (a, dst, *err)) {
+  if (err != NULL && worth_keeping (dst, result, *err)) {
     v2v_image_keep_part (dst);
     v2v_hint (err,
               "what is done is kept in %s.part: the same command with "

@@ -141,6 +141,8 @@ struct copy_journal *copy_journal_open (struct copy_job *job,
                                         struct copy_ranges *ret_done,
                                         struct v2v_error **err);
 void copy_journal_close (struct copy_journal *j); /* accepts NULL */
+/* Is there anything to go on from, and is the source still what it was? */
+bool copy_journal_is_of_use (const struct copy_journal *j);
 /* Around the writes of a range and its copy_journal_done. */
 void copy_journal_enter (struct copy_journal *j);
 void copy_journal_leave (struct copy_journal *j);

@@ -5,7 +5,9 @@
  *   header   "v2v-copy-journal", u32 version, u32 length of the identity, the
  *            identity (text, one "key=value" a line), u32 CRC-32C of all this
  *   records  u32 kind, u32 number of digests, u64 first block, u64 number of
- *            blocks, the digests (32 bytes each), u32 CRC-32C of the record
+ *            blocks, the digests (32 bytes each), u32 CRC-32C of the record;
+ *            before those of a checkpoint one of the kind "length", with the
+ *            length of the destination's file where the number of blocks is
  * A block is 2 MiB.  A record is written only after the destination was
  * flushed, and the journal is synced after it; a torn last record fails its
  * CRC and is cut off.  Blocks without a record are copied again, zeros too,
@@ -29,7 +31,7 @@
 
 #define JOURNAL_MAGIC     "v2v-copy-journal"
 #define JOURNAL_MAGIC_LEN 16
-#define JOURNAL_VERSION   1
+#define JOURNAL_VERSION   2 /* 1 had no lengths */
 #define HEADER_FIXED      (JOURNAL_MAGIC_LEN + 8)
 #define RECORD_FIXED      24
 /* A chain of 256 files, 200 bytes each, and room. */
@@ -46,6 +48,7 @@ struct copy_checkpoints copy_checkpoints = {
 enum record_kind {
   RECORD_ZERO = 1, /* nothing but zeros: needs no digests */
   RECORD_DATA = 2,
+  RECORD_LENGTH = 3, /* of the destination's file: it was flushed so far */
 };
 
 struct done {
@@ -57,8 +60,10 @@ struct done {
 struct copy_journal {
   struct copy_job *job;
   char *path;
+  char *identity;
   int fd;
-  uint64_t end; /* of what is valid in the file */
+  uint64_t end;    /* of what is valid in the file */
+  bool has_ranges; /* in the file */
   /* Shared by those who write to the destination, exclusive for a
    * checkpoint.  Before done_lock. */
   pthread_rwlock_t quiesce;
@@ -293,9 +298,13 @@ read_record (struct copy_journal *j, uint8_t *buf, uint64_t nr_blocks,
   digests = v2v_le32 (buf + 4);
   first = v2v_le64 (buf + 8);
   count = v2v_le64 (buf + 16);
-  if ((kind != RECORD_ZERO && kind != RECORD_DATA) || digests > MAX_DIGESTS ||
-      (digests != 0 && digests != count) || count == 0 ||
-      !v2v_range_inside (first, count, nr_blocks))
+  if (kind == RECORD_LENGTH) {
+    if (digests != 0 || first != 0)
+      return 0;
+  }
+  else if ((kind != RECORD_ZERO && kind != RECORD_DATA) ||
+           digests > MAX_DIGESTS || (digests != 0 && digests != count) ||
+           count == 0 || !v2v_range_inside (first, count, nr_blocks))
     return 0;
   len = digests * V2V_SHA256_SIZE + 4;
   if (read_upto (j, buf + RECORD_FIXED, len, j->end + RECORD_FIXED, &got,
@@ -307,6 +316,25 @@ read_record (struct copy_journal *j, uint8_t *buf, uint64_t nr_blocks,
     return 0;
   *ret_len = len;
   return 1;
+}
+
+/* The file may have been cut since, by a disk that lost what it was told to
+ * keep or by hand: then it does not hold what the records say.
+ */
+static int
+check_length (const struct copy_journal *j, uint64_t length,
+              struct v2v_error **err)
+{
+  const uint64_t found = v2v_image_found_bytes (j->job->dst);
+
+  if (found >= length)
+    return 0;
+  v2v_fail (err, V2V_ERR_MISMATCH,
+            "%s: the unfinished file has %" PRIu64
+            " bytes, its journal speaks of %" PRIu64,
+            v2v_image_name (j->job->dst), found, length);
+  return v2v_hint (err, "what is left of it is of no use: the next run begins "
+                        "anew");
 }
 
 static int
@@ -329,6 +357,11 @@ read_records (struct copy_journal *j, struct copy_ranges *done,
     const uint64_t offset = first * COPY_BLOCK;
 
     j->end += len;
+    if (v2v_le32 (buf) == RECORD_LENGTH) {
+      if (check_length (j, count, err) == -1)
+        return -1;
+      continue;
+    }
     if (v2v_le32 (buf) == RECORD_DATA && digests == 0 && job->digest != NULL) {
       /* Its blocks were shared unread: read them now, or do without. */
       if (!job->may_defer)
@@ -346,6 +379,7 @@ read_records (struct copy_journal *j, struct copy_ranges *done,
   if (r == -1)
     return -1;
   copy_ranges_sort (done);
+  j->has_ranges = done->len > 0;
   if (ftruncate (j->fd, (off_t) j->end) == -1)
     return v2v_fail_errno (err, "%s", j->path);
   return 0;
@@ -379,7 +413,6 @@ copy_journal_open (struct copy_job *job, struct copy_ranges *ret_done,
                    struct v2v_error **err)
 {
   struct copy_journal *j = calloc (1, sizeof *j);
-  CLEANUP_FREE char *identity = NULL;
   pthread_rwlockattr_t attr;
   size_t len = 0;
   int r;
@@ -399,18 +432,18 @@ copy_journal_open (struct copy_job *job, struct copy_ranges *ret_done,
   pthread_mutex_init (&j->done_lock, NULL);
   clock_gettime (CLOCK_MONOTONIC, &j->last);
 
-  identity = make_identity (job, &len, err);
-  if (identity == NULL ||
+  j->identity = make_identity (job, &len, err);
+  if (j->identity == NULL ||
       open_file (j, job->opts->journal_path, job->opts->resume, err) == -1)
     goto error;
   if (job->opts->resume)
-    r = read_header (j, identity, err) == 0 ? read_records (j, ret_done, err)
-                                            : -1;
+    r = read_header (j, j->identity, err) == 0 ? read_records (j, ret_done, err)
+                                               : -1;
   else {
     /* From here on there must be something to resume. */
     r = v2v_image_flush (job->dst, err);
     if (r == 0)
-      r = write_header (j, identity, len, err);
+      r = write_header (j, j->identity, len, err);
   }
   if (r == 0)
     return j;
@@ -429,8 +462,21 @@ copy_journal_close (struct copy_journal *j)
   pthread_rwlock_destroy (&j->quiesce);
   pthread_mutex_destroy (&j->done_lock);
   free (j->done);
+  free (j->identity);
   free (j->path);
   free (j);
+}
+
+bool
+copy_journal_is_of_use (const struct copy_journal *j)
+{
+  CLEANUP_FREE char *now = NULL;
+  size_t len;
+
+  if (j == NULL || !j->has_ranges)
+    return false;
+  now = make_identity (j->job, &len, NULL);
+  return now != NULL && strcmp (now, j->identity) == 0;
 }
 
 void
@@ -480,6 +526,17 @@ compare_done (const void *va, const void *vb)
   const struct done *a = va, *b = vb;
 
   return a->offset < b->offset ? -1 : a->offset > b->offset;
+}
+
+static int
+write_length (struct copy_journal *j, uint64_t length, struct v2v_error **err)
+{
+  uint8_t buf[RECORD_FIXED + 4] = { 0 };
+
+  v2v_put_le32 (buf, RECORD_LENGTH);
+  v2v_put_le64 (buf + 16, length);
+  v2v_put_le32 (buf + RECORD_FIXED, v2v_crc32c (0, buf, RECORD_FIXED));
+  return write_all (j, buf, sizeof buf, err);
 }
 
 /* One record, or several where a run has more digests than one holds. */
@@ -539,6 +596,7 @@ copy_journal_checkpoint (struct copy_journal *j, bool force,
   struct copy_job *job = j->job;
   struct v2v_io *io = v2v_image_io (job->dst);
   CLEANUP_FREE struct done *list = NULL;
+  uint64_t length;
   size_t n;
   bool digests;
   int r;
@@ -551,6 +609,7 @@ copy_journal_checkpoint (struct copy_journal *j, bool force,
 
   pthread_rwlock_wrlock (&j->quiesce);
   r = v2v_image_flush (job->dst, err);
+  length = io != NULL ? v2v_io_size (io) : 0;
   pthread_mutex_lock (&j->done_lock);
   list = STEAL (j->done);
   n = j->nr_done;
@@ -563,6 +622,8 @@ copy_journal_checkpoint (struct copy_journal *j, bool force,
   if (r == -1)
     return -1;
 
+  if (n > 0 && write_length (j, length, err) == -1)
+    return -1;
   if (n > 0)
     qsort (list, n, sizeof *list, compare_done);
   for (size_t i = 0; i < n;) {
@@ -576,6 +637,7 @@ copy_journal_checkpoint (struct copy_journal *j, bool force,
   }
   if (fdatasync (j->fd) == -1)
     return v2v_fail_errno (err, "%s: fdatasync", j->path);
+  j->has_ranges = j->has_ranges || n > 0;
   v2v_debug ("journal: %zu ranges, %" PRIu64 " bytes", n, j->end);
   return 0;
 }

@@ -165,6 +165,7 @@ v2v_copy (struct v2v_image *src, struct v2v_image *dst,
   result->seconds = (double) (end.tv_sec - start.tv_sec) +
                     (double) (end.tv_nsec - start.tv_nsec) / 1e9;
   result->threads = job.pool.threads;
+  result->resumable = copy_journal_is_of_use (job.journal);
   result->digest_deferred = job.digest != NULL && job.deferred;
   if (job.digest != NULL && job.digest->complete)
     result->digest = STEAL (job.digest);

@@ -53,6 +53,8 @@ struct v2v_copy_result {
   uint64_t shared_bytes;    /* shared by reflink */
   uint64_t offloaded_bytes; /* copy_file_range */
   uint64_t resumed_bytes;   /* found done in the journal */
+  bool resumable; /* the journal has something, and SRC is as it was: false
+                     after a failure means that there is nothing to keep */
   double seconds;
   unsigned threads;
   bool digest_deferred;           /* asked for, but the data was never read */
@@ -65,9 +67,10 @@ struct v2v_copy_result {
  * v2v_copy_result_clear.  ERR V2V_ERR_INTERRUPTED when *cancel was set.
  *
  * With a journal, what was safely written is in it also after a failure or an
- * interruption: the caller then calls v2v_image_keep_part (DST) before the
- * close, and later v2v_image_resume and v2v_copy with opts->resume.  A resume
- * with another source or other options is refused (V2V_ERR_MISMATCH).
+ * interruption: if RESULT->resumable the caller then calls
+ * v2v_image_keep_part (DST) before the close, and later v2v_image_resume and v2v_copy with opts->resume.  A resume
+ * with another source or other options, or with an unfinished file shorter
+ * than it was, is refused (V2V_ERR_MISMATCH).
  */
 int v2v_copy (struct v2v_image *src, struct v2v_image *dst,
               const struct v2v_copy_opts *opts, struct v2v_copy_result *result,

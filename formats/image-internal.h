@@ -16,8 +16,9 @@ struct v2v_image {
   void *h;
   enum v2v_image_state state;
   char *name;
-  struct v2v_io *io; /* NULL for URIs and null */
-  bool io_is_part;   /* io was made by v2v_io_create_part */
+  struct v2v_io *io;    /* NULL for URIs and null */
+  bool io_is_part;      /* io was made by v2v_io_create_part */
+  uint64_t found_bytes; /* its length before the driver's resume */
   struct v2v_image *parent;
   unsigned chain_length;
   struct v2v_image_info info;

@@ -28,6 +28,7 @@ start_writing (struct v2v_io *io, const char *name,
     return NULL;
   img->io = io ? v2v_io_ref (io) : NULL;
   img->state = STATE_WRITE;
+  img->found_bytes = io ? v2v_io_size (io) : 0;
   if (start == NULL) {
     v2v_fail (err, V2V_ERR_UNSUPPORTED, "%s: %s cannot be %s", name, ops->name,
               resume ? "resumed" : "written");
@@ -95,6 +96,12 @@ v2v_image_resume (const char *filename, const char *format,
                   const struct v2v_create_opts *opts, struct v2v_error **err)
 {
   return create_or_resume (filename, format, opts, true, err);
+}
+
+uint64_t
+v2v_image_found_bytes (const struct v2v_image *img)
+{
+  return img->found_bytes;
 }
 
 struct v2v_image *

@@ -346,6 +346,9 @@ struct v2v_image *v2v_image_create (const char *filename, const char *format,
 struct v2v_image *v2v_image_resume (const char *filename, const char *format,
                                     const struct v2v_create_opts *opts,
                                     struct v2v_error **err);
+/* How long FILENAME.part was when v2v_image_resume found it. */
+uint64_t v2v_image_found_bytes (const struct v2v_image *img);
+
 /* Create inside an io (tests, archives); not renamed. */
 struct v2v_image *v2v_image_create_io (struct v2v_io *io, const char *format,
                                        const struct v2v_create_opts *opts,

@@ -76,6 +76,8 @@ expect_status 7 v2v copy --resume src.raw out.vhdx
 v2v copy src.raw out.vhdx >/dev/null
 [ "$(v2v compare src.raw out.vhdx)" = same ] || fail "not begun anew"
 rm out.vhdx
+digest=$(v2v digest src.raw)
+digest=${digest%% *}
 
 # A second run to the same file is refused and disturbs nothing of the first.
 start
@@ -88,3 +90,25 @@ for option in "" --resume; do
 done
 wait $pid || fail "two runs: $(cat log)"
 finish "two runs"
+
+# An unfinished file that lost what its journal speaks of is not gone on with.
+start
+wait_for_size out.vhdx.part 16000000
+kill -TERM $pid
+wait $pid || true
+truncate -s 8M out.vhdx.part
+expect_status 7 v2v copy --resume src.raw out.vhdx
+[[ $out = *"out.vhdx: the unfinished file has 8388608 bytes"* ]] || fail "short: $out"
+[ ! -e out.vhdx ] || fail "short: out.vhdx is there"
+v2v copy --resume src.raw out.vhdx >log 2>&1 || fail "short: $(cat log)"
+finish short
+
+# The source changed under the copy: --resume could only refuse it.
+start
+wait_for_size out.vhdx.part 16000000
+truncate -s 20M src.raw
+got=0
+wait $pid || got=$?
+[ $got = 5 ] || fail "shrunk: status $got: $(cat log)"
+! grep -q -- --resume log || fail "shrunk: $(cat log)"
+[ ! -e out.vhdx.part ] || fail "shrunk: out.vhdx.part is left"
