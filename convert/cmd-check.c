@@ -85,9 +85,20 @@ count (const struct v2v_check_report *r)
   return t;
 }
 
+static bool
+has_parent (const char *file, const struct v2v_open_opts *opts)
+{
+  struct v2v_open_opts alone = *opts;
+  CLEANUP_IMAGE struct v2v_image *img = NULL;
+
+  alone.no_parents = true;
+  img = v2v_image_open (file, &alone, NULL);
+  return img != NULL && v2v_image_get_info (img)->has_parent;
+}
+
 /* The identity of the chain, which no file can tell alone.  A parent that is
- * not here, or is another one, is damage of the disk as a whole; most drivers
- * find that themselves. */
+ * another one is damage of the disk as a whole; most drivers find that
+ * themselves. */
 static int
 check_chain (const char *file, const struct v2v_open_opts *opts,
              struct v2v_check_report *report, struct v2v_error **err)
@@ -113,15 +124,47 @@ check_chain (const char *file, const struct v2v_open_opts *opts,
   return r == -1 ? v2v_fail_nomem (err) : 0;
 }
 
-static bool
-has_parent (const char *file, const struct v2v_open_opts *opts)
+/* Why a parent of FILE cannot be had (it is not here, or not readable), which
+ * is no damage of this file; NULL if that is not so. */
+static struct v2v_error *
+missing_parent (const char *file, const struct v2v_open_opts *opts)
 {
-  struct v2v_open_opts alone = *opts;
-  CLEANUP_IMAGE struct v2v_image *img = NULL;
+  struct v2v_error *e = NULL;
+  struct v2v_image *img = v2v_image_open (file, opts, &e);
 
-  alone.no_parents = true;
-  img = v2v_image_open (file, &alone, NULL);
-  return img != NULL && v2v_image_get_info (img)->has_parent;
+  v2v_image_close (img);
+  if (e != NULL && v2v_error_code (e) != V2V_ERR_IO) {
+    v2v_error_free (e);
+    return NULL;
+  }
+  if (e != NULL)
+    v2v_hint (&e, "name the parent's folder with --search, or check this file "
+                  "alone with --no-parents");
+  return e;
+}
+
+/* The file, then its chain.  The parent that is missing is only told where
+ * the file itself is sound. */
+static int
+check (const char *file, bool repair, const struct v2v_open_opts *opts,
+       struct v2v_check_report *report, struct v2v_error **err)
+{
+  const bool chain = !opts->no_parents && has_parent (file, opts);
+  struct v2v_error *missing = chain ? missing_parent (file, opts) : NULL;
+  struct v2v_open_opts own = *opts;
+
+  own.no_parents = opts->no_parents || missing != NULL;
+  if (v2v_image_check (file, repair, &own, report, err) == -1) {
+    v2v_error_free (missing);
+    cmd_hint_at_package (file, err);
+    return -1;
+  }
+  if (missing == NULL)
+    return chain ? check_chain (file, opts, report, err) : 0;
+  if (count (report).damage == 0)
+    return v2v_error_move (err, missing);
+  v2v_error_free (missing);
+  return 0;
 }
 
 static int
@@ -224,9 +267,7 @@ run (struct cli *cli, struct v2v_error **err)
 
   if (r == -1 || cli->done)
     return r;
-  r = v2v_image_check (cli->args[0], repair, &opts, &report, err);
-  if (r == 0 && !opts.no_parents && has_parent (cli->args[0], &opts))
-    r = check_chain (cli->args[0], &opts, &report, err);
+  r = check (cli->args[0], repair, &opts, &report, err);
   if (r == 0) {
     t = count (&report);
     if (!cli->json)

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
+#include "formats/ova.h"
 #include "convert/cmd.h"
 
 /* Standard input: a stream, unless it is a file that the shell opened. */
@@ -38,18 +40,47 @@ open_stdin (struct v2v_error **err)
   return v2v_io_from_stream (fd, "standard input", V2V_IO_SIZE_UNKNOWN, err);
 }
 
-/* A package where a disk was expected: a mistake that is easy to make. */
-static void
-hint_at_package (const char *filename, struct v2v_error **err)
+/* A machine by its name, or an archive by its bytes? */
+static bool
+is_package (const char *filename)
 {
   const char *dot = strrchr (filename, '.');
+  struct v2v_io *io;
+  bool wrapped, is = false;
+  char head[1024];
 
-  if (err != NULL && *err != NULL && dot != NULL &&
-      v2v_error_code (*err) == V2V_ERR_UNSUPPORTED &&
+  if (dot != NULL &&
       (strcasecmp (dot, ".ova") == 0 || strcasecmp (dot, ".ovf") == 0 ||
        strcasecmp (dot, ".vmx") == 0))
-    v2v_hint (err, "it describes machines: 'v2v convert' takes it, and 'v2v "
-                   "info' tells what is in it");
+    return true;
+  io = v2v_io_open (filename, V2V_IO_FOLLOW, NULL);
+  if (io != NULL && v2v_io_size (io) >= sizeof head &&
+      v2v_io_pread (io, head, sizeof head, 0, NULL) == 0)
+    is = v2v_ova_probe (head, sizeof head, &wrapped);
+  v2v_io_unref (io);
+  return is;
+}
+
+void
+cmd_hint_at_package (const char *filename, struct v2v_error **err)
+{
+  if (err != NULL && *err != NULL &&
+      v2v_error_code (*err) == V2V_ERR_UNSUPPORTED && is_package (filename))
+    v2v_hint (err, "it holds machines, not one disk: 'v2v convert --dry-run' "
+                   "tells what becomes of them, 'v2v info' what they are");
+}
+
+int
+cmd_check_block_size (const char *format, uint64_t bytes,
+                      struct v2v_error **err)
+{
+  if (bytes == 0 || strcmp (format, "vhd") != 0 || bytes == 512 * 1024 ||
+      bytes == 2 * 1024 * 1024)
+    return 0;
+  return v2v_fail (err, V2V_ERR_USAGE,
+                   "--block-size: a VHD has blocks of 512K or 2M, not of "
+                   "%" PRIu64 " bytes",
+                   bytes);
 }
 
 struct v2v_image *
@@ -62,7 +93,7 @@ cmd_open (const char *filename, const struct v2v_open_opts *opts,
   if (strcmp (filename, "-") != 0) {
     img = v2v_image_open (filename, opts, err);
     if (img == NULL)
-      hint_at_package (filename, err);
+      cmd_hint_at_package (filename, err);
     return img;
   }
   io = open_stdin (err);

@@ -373,6 +373,9 @@ validate (const struct cli *cli, const struct args *a, struct v2v_error **err)
   }
   if (o->output_dir != NULL && o->output_dir[0] == '\0')
     return v2v_fail (err, V2V_ERR_USAGE, "--output: an empty name");
+  if (o->hyperv.disk_format == V2V_HYPERV_VHD &&
+      cmd_check_block_size ("vhd", o->block_bytes, err) == -1)
+    return -1;
   if (o->digest && o->no_digest)
     return v2v_fail (err, V2V_ERR_USAGE,
                      "convert: --digest and --no-digest exclude each other");

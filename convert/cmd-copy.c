@@ -278,6 +278,8 @@ validate (struct args *a, struct v2v_error **err)
               "%s: its suffix does not say what format to write", a->output);
     return v2v_hint (err, "say it with -O: 'v2v --list-formats' lists them");
   }
+  if (cmd_check_block_size (a->output_format, a->create.block_bytes, err) == -1)
+    return -1;
   if (!a->create.replace && lstat (a->output, &st) == 0) {
     v2v_fail (err, V2V_ERR_USAGE, "%s: exists already", a->output);
     return v2v_hint (err, "--overwrite replaces it");

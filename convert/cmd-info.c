@@ -260,6 +260,10 @@ info_source (const struct cli *cli, const struct cmd_list *search,
 
   if (src == NULL)
     return -1;
+  /* Nobody has looked into it: no disk that can be read. */
+  if (strcmp (v2v_source_kind (src), "disk") == 0)
+    return v2v_fail (err, V2V_ERR_UNSUPPORTED, "%s: describes no machine",
+                     cli->args[0]);
   n = v2v_source_nr_machines (src);
   if (!cli->json) {
     printf ("%s: %s, %zu machine%s\n", cli->args[0], v2v_source_kind (src), n,
@@ -276,6 +280,17 @@ info_source (const struct cli *cli, const struct cmd_list *search,
   v2v_json_set_string (o, "kind", v2v_source_kind (src));
   v2v_json_set (o, "machines", list);
   return cmd_print_json (o, err);
+}
+
+/* Is it a disk by its bytes?  Then why it cannot be read is the answer. */
+static bool
+is_disk_by_evidence (const char *path)
+{
+  struct v2v_io *io = v2v_io_open (path, V2V_IO_FOLLOW, NULL);
+  const bool is = io != NULL && v2v_image_probe (io, NULL, NULL) != NULL;
+
+  v2v_io_unref (io);
+  return is;
 }
 
 /* A name that can only be a machine's, so that its errors are the ones to
@@ -305,7 +320,7 @@ info (const struct cli *cli, const struct v2v_open_opts *opts,
   r = info_disk (cli, opts, &disk_error);
   if (r == -1 && opts->format == NULL &&
       v2v_error_code (disk_error) == V2V_ERR_UNSUPPORTED &&
-      strcmp (cli->args[0], "-") != 0)
+      strcmp (cli->args[0], "-") != 0 && !is_disk_by_evidence (cli->args[0]))
     r = info_source (cli, search, &source_error);
   if (r == -1)
     v2v_error_move (err, disk_error);

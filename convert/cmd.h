@@ -146,6 +146,15 @@ struct v2v_image *cmd_open (const char *filename,
                             const struct v2v_open_opts *opts,
                             struct v2v_error **err);
 
+/* A package where a disk was expected, a mistake that is easy to make: the
+ * hint of ERR (V2V_ERR_UNSUPPORTED) tells which command takes FILENAME. */
+void cmd_hint_at_package (const char *filename, struct v2v_error **err);
+
+/* --block-size: Windows uses VHDs with blocks of 512 KiB or 2 MiB only, the
+ * drivers read and write others too. */
+int cmd_check_block_size (const char *format, uint64_t bytes,
+                          struct v2v_error **err);
+
 /* Start the progress display asked for and point OPTS at it. */
 int cmd_progress_start (struct cli *cli, struct v2v_copy_opts *opts,
                         struct v2v_error **err);

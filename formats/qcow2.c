@@ -162,8 +162,8 @@ check_backing (struct qcow2 *h, uint64_t offset,
   v2v_fail (err, V2V_ERR_UNSUPPORTED,
             "qcow2 header: names a backing file, which could be any file of "
             "this host");
-  return v2v_hint (err, "if the image is your own, flatten it with qemu-img "
-                        "convert, or use --force");
+  return v2v_hint (err, "if the image is your own, flatten it first, with "
+                        "qemu-img convert or v2v copy --force");
 }
 
 static int

@@ -644,7 +644,7 @@ refuse_filters (const char *filters, bool force, struct v2v_error **err)
                 "have changed its data",
                 (int) v2v_min_u64 (n, 40), p);
       return v2v_hint (err, "if the filter is known to be harmless (a cache "
-                            "that was flushed), read it with --force");
+                            "that was flushed), v2v copy --force reads it");
     }
     p += n;
   }

@@ -240,7 +240,7 @@ agree_with_redundant (const struct vmdk_map *m, uint32_t gdi,
                  "and the disk was not closed cleanly",
                  gdi);
   return v2v_hint (err, "open it once in VMware, or run v2v check --repair; "
-                        "--force reads it as it is");
+                        "v2v copy --force reads it as it is");
 }
 
 /* Table GDI, or its redundant copy if it is damaged. */

@@ -374,7 +374,8 @@ open_bare (struct vmdk *h, const char *variant, struct v2v_error **err)
               "or a snapshot without its parent",
               e->kind);
     return v2v_hint (err, "name the descriptor, the small text file (.vmdk) "
-                          "beside it; --force reads the extent alone");
+                          "beside it; v2v copy --force reads the extent "
+                          "alone");
   }
   e->length = h->size_bytes = e->map->size_bytes;
   return 0;

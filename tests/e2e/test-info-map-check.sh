@@ -67,3 +67,61 @@ expect_status 2 v2v info
 expect_status 2 v2v map a.vhd a.vhdx
 expect_status 5 v2v check none.vhdx
 expect_status 4 v2v check src.raw
+
+# A disk that cannot be read is no machine: its refusal, by name.
+for type in vmfsRawDeviceMap fullDevice; do
+    printf '%s\n' '# Disk DescriptorFile' version=1 CID=fffffffe \
+        parentCID=ffffffff "createType=\"$type\"" \
+        'RW 2048 VMFSRDM "d-rdm.vmdk"' >$type.vmdk
+    expect_status 4 v2v info $type.vmdk
+    [[ $out == *$type.vmdk:*$type* ]] || fail "$type: $out"
+done
+head -c 4096 /dev/urandom >unknown.bin
+expect_status 4 v2v info unknown.bin
+[[ $out == *"not a disk image of a known format"* ]] || fail "$out"
+
+# A package, whatever its name: the command that takes it.
+echo x >member
+tar --format=ustar -cf package.tar member
+for command in map check digest; do
+    expect_status 4 v2v $command package.tar
+    [[ $out == *"v2v convert --dry-run"* ]] || fail "$command: $out"
+done
+
+# A parent that is missing is no damage of the child; what is wrong with the
+# child itself comes first.
+if qemu-img --version >/dev/null 2>&1; then
+    mkdir chain
+    qemu-img create -q -f vmdk chain/base.vmdk 4M
+    (cd chain && qemu-img create -q -f vmdk -b base.vmdk -F vmdk child.vmdk)
+    v2v copy chain/base.vmdk chain/base.vhd >/dev/null
+    v2v copy chain/base.vmdk chain/base.vhdx >/dev/null
+    v2v copy --parent chain/base.vhd chain/child.vmdk chain/child.vhd >/dev/null
+    v2v copy --parent chain/base.vhdx chain/child.vmdk chain/child.vhdx \
+        >/dev/null
+    for ext in vmdk vhd vhdx; do
+        v2v check chain/child.$ext >/dev/null || fail "$ext: its parent is there"
+        cp chain/child.$ext .
+        expect_status 5 v2v check child.$ext
+        [[ $out == *child.$ext:*"its parent '"*"' is not here"* ]] ||
+            fail "$ext: $out"
+        [[ $out != *damage* ]] || fail "$ext: $out"
+        v2v check --no-parents child.$ext >/dev/null || fail "$ext: alone"
+    done
+    # The hint fits commands that have no --force.
+    qemu-img create -q -f qcow2 -b a.vhdx -F vhdx overlay.qcow2
+    expect_status 4 v2v compare overlay.qcow2 a.vhdx
+    [[ $out == *"v2v copy --force"* ]] || fail "$out"
+    printf '\x7f\xff\xff\x00' |
+        dd of=child.vhd bs=1 seek=1536 conv=notrunc status=none
+    expect_status 3 v2v check child.vhd
+fi
+
+# Blocks that Windows does not use.
+for size in 1M 4M; do
+    expect_status 2 v2v copy --block-size $size src.raw blocks.vhd
+    [[ $out == *"512K or 2M"* ]] || fail "$out"
+done
+expect_status 2 v2v convert --disk-format vhd --block-size 4M a.vhdx -o new
+[[ $out == *"512K or 2M"* ]] || fail "$out"
+v2v copy --block-size 512K src.raw blocks.vhd >/dev/null
