@@ -20,8 +20,9 @@
 #include "formats/core/text.h"
 #include "convert/convert-internal.h"
 
-/* One of ours has a few hundred bytes. */
-#define MAX_DONE 65536
+/* A FILE.done has a few hundred bytes, a report some thousand; findings are
+ * what makes it long. */
+#define MAX_JSON (16 * 1024 * 1024)
 
 static void
 cleanup_json (struct v2v_json **j)
@@ -136,9 +137,8 @@ convert_done_write (struct conversion *c, size_t disk, const char *file,
   return v2v_deposit_write (c->deposit, name, text, strlen (text), err);
 }
 
-/* FILE.done as JSON, or NULL if there is none that can be used. */
-static struct v2v_json *
-load (const char *path)
+struct v2v_json *
+convert_load_json (const char *path)
 {
   struct v2v_io *io = v2v_io_open (path, 0, NULL);
   CLEANUP_FREE char *text = NULL;
@@ -148,7 +148,7 @@ load (const char *path)
   if (io == NULL)
     return NULL;
   size = v2v_io_size (io);
-  if (size <= MAX_DONE && (text = calloc (1, size + 1)) != NULL &&
+  if (size <= MAX_JSON && (text = calloc (1, size + 1)) != NULL &&
       v2v_io_pread (io, text, size, 0, NULL) == 0)
     o = v2v_json_parse (text, size, path, NULL);
   v2v_io_unref (io);
@@ -194,7 +194,7 @@ convert_done_read (struct conversion *c, size_t disk, const char *file,
     return v2v_fail_nomem (err);
   if (stat (path, &st) == -1)
     return 0;
-  o = load (done);
+  o = convert_load_json (done);
   if (o != NULL && v2v_json_get_string (o, "origin") != NULL &&
       strcmp (v2v_json_get_string (o, "origin"), origin) == 0 &&
       v2v_json_get_u64 (o, "file_bytes", &file_bytes) &&

@@ -69,6 +69,8 @@ int convert_done_write (struct conversion *c, size_t disk, const char *file,
  * figures are loaded, unless it is a parent); 0 = it is not. */
 int convert_done_read (struct conversion *c, size_t disk, const char *file,
                        bool figures_too, struct v2v_error **err);
+/* A small file of ours as JSON, or NULL if there is none that can be used. */
+struct v2v_json *convert_load_json (const char *path);
 void convert_done_remove (struct conversion *c, const char *file);
 
 /* Write the descriptions and reports; fill RESULT. */

@@ -15,9 +15,11 @@
 #include <config.h>
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "formats/core/cleanup.h"
 #include "formats/core/log.h"
@@ -160,6 +162,68 @@ monotonic (void)
   return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
 }
 
+/* Nothing is pending and the last of NAME, NAME-2 ... is there: its folder, or
+ * NULL (with ERR when out of memory).  As v2v_deposit_begin chooses. */
+static char *
+finished_before (const struct conversion *c, struct v2v_error **err)
+{
+  CLEANUP_FREE char *last = NULL;
+
+  for (unsigned n = 1; n < 10000; ++n) {
+    CLEANUP_FREE char *part = NULL, *folder = NULL;
+    char number[16] = "";
+
+    if (n > 1)
+      snprintf (number, sizeof number, "-%u", n);
+    if (asprintf (&part, "%s/.%s%s.part", c->opts->output_dir,
+                  c->plan->safe_name, number) == -1 ||
+        asprintf (&folder, "%s/%s%s", c->opts->output_dir, c->plan->safe_name,
+                  number) == -1) {
+      v2v_fail_nomem (err);
+      return NULL;
+    }
+    if (access (part, F_OK) == 0)
+      return NULL;
+    if (access (folder, F_OK) == -1)
+      break;
+    free (last);
+    last = STEAL (folder);
+  }
+  return STEAL (last);
+}
+
+/* --resume of what is complete: told, not made a second time.  1 = so it is,
+ * and RESULT is filled from its report. */
+static int
+already_there (const struct conversion *c, struct v2v_convert_result *result,
+               struct v2v_error **err)
+{
+  struct v2v_error *e = NULL;
+  CLEANUP_FREE char *folder = finished_before (c, &e), *report = NULL;
+
+  if (e != NULL)
+    return v2v_error_move (err, e);
+  if (folder == NULL)
+    return 0;
+  if (asprintf (&report, "%s/report.json", folder) == -1) {
+    report = NULL;
+    return v2v_fail_nomem (err);
+  }
+  result->report = convert_load_json (report);
+  if (result->report == NULL) {
+    v2v_fail (err, V2V_ERR_USAGE,
+              "nothing to resume: %s is there, and not a conversion", folder);
+    return v2v_hint (err, "without --resume all is made anew");
+  }
+  if (asprintf (&result->text, "nothing to resume: %s is complete\n", folder) ==
+      -1) {
+    result->text = NULL;
+    return v2v_fail_nomem (err);
+  }
+  result->folder = STEAL (folder);
+  return 1;
+}
+
 /* From the working folder to the result. */
 static int
 deposit (struct conversion *c, struct v2v_convert_result *result,
@@ -168,6 +232,12 @@ deposit (struct conversion *c, struct v2v_convert_result *result,
   const double begin = monotonic ();
   char started[32];
 
+  if (c->opts->resume) {
+    const int r = already_there (c, result, err);
+
+    if (r != 0)
+      return r;
+  }
   format_now (started);
   c->deposit = v2v_deposit_begin (c->opts->output_dir, c->plan->safe_name,
                                   c->opts->resume, err);
@@ -230,6 +300,8 @@ v2v_convert (struct v2v_source *src, size_t index,
     r = convert_describe_plan (&c, result, err);
   else if (r == 0)
     r = deposit (&c, result, err);
+  if (r == 1)
+    r = 0;
   if (r == 0 && c.deposit != NULL &&
       asprintf (&result->folder, "%s/%s", opts->output_dir,
                 v2v_deposit_name (c.deposit)) == -1) {

@@ -106,7 +106,10 @@ parse_archive (struct v2v_source *src, const struct v2v_source_opts *opts,
 {
   if (v2v_package_find_suffix (src->package, ".ovf", true, &src->descriptor,
                                err) == -1)
-    return v2v_prefix (err, "%s", src->path);
+    /* What is wrong in a stream has its name already. */
+    return v2v_package_is_stream (src->package)
+               ? -1
+               : v2v_prefix (err, "%s", src->path);
   if (src->descriptor != NULL)
     return parse_ovf (src, opts, err);
   if (!v2v_package_is_stream (src->package) &&

@@ -253,6 +253,35 @@ type_name (char type)
   }
 }
 
+/* What a whole archive may be packed with; files of such are unpacked first,
+ * a pipe leads here. */
+static const char *
+packer_of (const void *head, size_t len)
+{
+  static const struct {
+    const char *name;
+    const char *magic;
+    size_t len;
+  } packers[] = {
+    { "gzip", "\x1f\x8b", 2 },
+    { "xz",
+      "\xfd"
+      "7zXZ",
+      5 },
+    { "bzip2", "BZh", 3 },
+    { "zstd", "\x28\xb5\x2f\xfd", 4 },
+    { "zip", "PK\x03\x04", 4 },
+  };
+
+  if (len == BLOCK && v2v_tar_probe (head))
+    return NULL;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (packers); ++i)
+    if (len >= packers[i].len &&
+        memcmp (head, packers[i].magic, packers[i].len) == 0)
+      return packers[i].name;
+  return NULL;
+}
+
 /* Read a header; 1, 0 at the end (zero block or end of file), -1. */
 static int
 read_header (struct v2v_tar *tar, uint8_t h[BLOCK], struct v2v_error **err)
@@ -272,6 +301,12 @@ read_header (struct v2v_tar *tar, uint8_t h[BLOCK], struct v2v_error **err)
     return -1;
   if (got == 0)
     return 0;
+  if (tar->next == 0 && packer_of (h, got) != NULL) {
+    v2v_fail (err, V2V_ERR_UNSUPPORTED,
+              "%s: is packed with %s: such an archive is not read from a pipe",
+              v2v_io_name (tar->io), packer_of (h, got));
+    return v2v_hint (err, "give it as a file, or unpack it into the pipe");
+  }
   if (got < BLOCK)
     return v2v_fail (err, V2V_ERR_FORMAT,
                      "%s: tar: header at %" PRIu64 " is cut off",

@@ -45,6 +45,12 @@ jq -e '.conversions[0].report.disks[0].resumed_bytes == 6 * 1024 * 1024' resumed
     >/dev/null || fail "the first disk was made again: $(cat resumed)"
 jq -e '.conversions[0].report.disks[1].resumed_bytes > 0' resumed >/dev/null ||
     fail "the second disk began anew: $(cat resumed)"
+# Nothing is left to be done: it is not done again.
+v2v convert --resume src/m.ovf -o out >again || fail "resume of what is complete"
+grep -q 'nothing to resume: out/web is complete' again || fail "$(cat again)"
+[ "$(ls -A out)" = web ] || fail "converted again: $(ls -A out)"
+rm out/web/report.json
+expect_status 2 v2v convert --resume src/m.ovf -o out
 rm -r out
 
 # Killed.

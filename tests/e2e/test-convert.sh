@@ -53,6 +53,12 @@ cat web.ova | v2v convert - -o out >/dev/null || fail "from a pipe"
 v2v compare 2.raw out/web-3/web-3-disk2.vhdx >/dev/null || fail "from a pipe: disk 2"
 [ "$(jq -r .source.manifest out/web-3/report.json)" = matched ] || fail "pipe: manifest"
 v2v convert src -o out >/dev/null || fail "from a folder"
+gzip -c web.ova >web.ova.gz
+status=0
+v2v convert - -o packed <web.ova.gz >/dev/null 2>&1 || fail "a packed file as standard input"
+cat web.ova.gz | v2v convert - -o packed >/dev/null 2>err || status=$?
+[ $status = 4 ] && grep -q '^v2v: -: is packed with gzip' err ||
+    fail "a packed pipe: $status: $(cat err)"
 
 # Options reach the disks and the machine.
 v2v convert web.ova -o opt --disk-format vhd --subformat fixed --name 'my vm' \
