@@ -255,12 +255,42 @@ apply_azure (struct args *a, struct v2v_error **err)
   return 0;
 }
 
+/* A suffix that says one format and an option that says another: whoever gets
+ * the file goes by its name. */
+static int
+check_suffix (const struct args *a, struct v2v_error **err)
+{
+  const char *by_name = format_by_suffix (a->output);
+
+  if (by_name == NULL || strcmp (by_name, a->output_format) == 0 ||
+      strcmp (a->output_format, "null") == 0)
+    return 0;
+  return v2v_fail (err, V2V_ERR_USAGE, "%s: its suffix says %s, and %s says %s",
+                   a->output, by_name, a->azure ? "--azure" : "-O",
+                   a->output_format);
+}
+
+/* What may be at OUTPUT already. */
+static int
+check_output (const struct args *a, struct v2v_error **err)
+{
+  struct stat st;
+
+  if (strcmp (a->output_format, "null") == 0 || lstat (a->output, &st) == -1)
+    return 0;
+  if (!S_ISREG (st.st_mode) && !S_ISLNK (st.st_mode))
+    return v2v_fail (err, V2V_ERR_USAGE, "%s: is a %s, expected a file",
+                     a->output, S_ISDIR (st.st_mode) ? "folder" : "device");
+  if (a->create.replace)
+    return 0;
+  v2v_fail (err, V2V_ERR_USAGE, "%s: exists already", a->output);
+  return v2v_hint (err, "--overwrite replaces it");
+}
+
 /* Everything that can be known without opening a file. */
 static int
 validate (struct args *a, struct v2v_error **err)
 {
-  struct stat st;
-
   if (strcmp (a->output, "-") == 0)
     return v2v_fail (err, V2V_ERR_USAGE,
                      "copy: OUTPUT must be a file: the tables of a disk image "
@@ -278,12 +308,10 @@ validate (struct args *a, struct v2v_error **err)
               "%s: its suffix does not say what format to write", a->output);
     return v2v_hint (err, "say it with -O: 'v2v --list-formats' lists them");
   }
-  if (cmd_check_block_size (a->output_format, a->create.block_bytes, err) == -1)
+  if (cmd_check_block_size (a->output_format, a->create.block_bytes, err) ==
+          -1 ||
+      check_suffix (a, err) == -1 || check_output (a, err) == -1)
     return -1;
-  if (!a->create.replace && lstat (a->output, &st) == 0) {
-    v2v_fail (err, V2V_ERR_USAGE, "%s: exists already", a->output);
-    return v2v_hint (err, "--overwrite replaces it");
-  }
   if (a->parent != NULL) {
     if (a->create.subformat != V2V_SUB_NONE &&
         a->create.subformat != V2V_SUB_DIFFERENCING)
@@ -499,11 +527,14 @@ print_text (const struct args *a, const struct v2v_image *dst,
 {
   const struct v2v_image_info *di = v2v_image_get_info (dst);
   char size[32], data[32], file[32], shared[32], rate[40];
+  CLEANUP_FREE char *shown = cmd_printable (a->output);
 
+  if (shown == NULL)
+    return v2v_fail_nomem (err);
   printf (
-      "%s: %s%s%s, disk of %s with %s of data, file of %s, %.1f s%s%s\n",
-      a->output, di->format, di->variant ? " " : "",
-      di->variant ? di->variant : "", v2v_format_size (di->size_bytes, size),
+      "%s: %s%s%s, disk of %s with %s of data, file of %s, %.1f s%s%s\n", shown,
+      di->format, di->variant ? " " : "", di->variant ? di->variant : "",
+      v2v_format_size (di->size_bytes, size),
       v2v_format_size (res->data_bytes - res->zero_bytes, data),
       v2v_format_size ((uint64_t) st->st_size, file), res->seconds,
       res->data_bytes ? ", " : "",
@@ -520,11 +551,11 @@ print_text (const struct args *a, const struct v2v_image *dst,
 
     if (digest == NULL)
       return -1;
-    printf ("%s  %s\n", digest, a->output);
+    printf ("%s  %s\n", digest, shown);
   }
   else if (res->digest_deferred)
     printf ("no digest, as nothing was read: 'v2v digest %s' makes it\n",
-            a->output);
+            shown);
   return 0;
 }
 
@@ -543,6 +574,37 @@ print_result (const struct cli *cli, const struct args *a,
 
 /* ---- */
 
+/* A partition table counts in sectors: with others the guest finds nothing
+ * where it was, so that is done only on request. */
+static int
+choose_sector (struct args *a, const struct v2v_image_info *info,
+               struct v2v_error **err)
+{
+  const uint32_t from = info->logical_sector_bytes;
+  const bool vhdx = strcmp (a->output_format, "vhdx") == 0;
+
+  if (a->create.logical_sector_bytes != 0) {
+    if (from != 0 && from != a->create.logical_sector_bytes &&
+        strcmp (info->format, "raw") != 0)
+      v2v_warn ("%s: its sectors of %" PRIu32 " bytes become ones of "
+                "%" PRIu32 ": partition tables in it are not read as "
+                "before",
+                a->input, from, a->create.logical_sector_bytes);
+    return 0;
+  }
+  if (vhdx)
+    a->create.logical_sector_bytes = from;
+  else if (from > 512 && (strcmp (a->output_format, "vhd") == 0 ||
+                          strcmp (a->output_format, "vmdk") == 0)) {
+    v2v_fail (err, V2V_ERR_UNSUPPORTED,
+              "%s: has sectors of %" PRIu32 " bytes, and %s would have 512",
+              a->input, from, a->output);
+    return v2v_hint (err, "a VHDX keeps them; --sector-size 512 makes it all "
+                          "the same");
+  }
+  return 0;
+}
+
 static int
 prepare (struct cli *cli, struct args *a, struct v2v_image *src,
          struct v2v_image **ret_parent, struct v2v_error **err)
@@ -560,9 +622,8 @@ prepare (struct cli *cli, struct args *a, struct v2v_image *src,
     a->copy.top_only = true;
   }
   a->create.size_bytes = info->size_bytes;
-  if (a->create.logical_sector_bytes == 0 &&
-      strcmp (a->output_format, "vhdx") == 0)
-    a->create.logical_sector_bytes = info->logical_sector_bytes;
+  if (choose_sector (a, info, err) == -1)
+    return -1;
   if (asprintf (&a->journal, "%s.part.journal", a->output) == -1) {
     a->journal = NULL;
     return v2v_fail_nomem (err);

@@ -24,7 +24,7 @@ layer_extents (struct v2v_image *img, uint64_t len, uint64_t offset,
                ? v2v_fail_nomem (err)
                : 0;
   if (img->ops->extents (img->h, len, offset, out, err) == -1)
-    return v2v_prefix (err, "%s", img->name);
+    return v2v_prefix_name (err, img->name);
   assert (out->len > 0 && out->ptr[0].offset == offset);
   assert (out->ptr[out->len - 1].offset + out->ptr[out->len - 1].length ==
           offset + len);
@@ -93,12 +93,8 @@ v2v_image_read_depth (struct v2v_image *img, unsigned depth, void *buf,
   if (img->ops->read == NULL)
     return v2v_fail (err, V2V_ERR_UNSUPPORTED, "%s: %s cannot be read",
                      img->name, img->ops->name);
-  if (img->ops->read (img->h, buf, len, offset, err) == -1) {
-    if (err != NULL &&
-        strncmp (v2v_error_message (*err), img->name, strlen (img->name)) != 0)
-      v2v_prefix (err, "%s", img->name);
-    return -1;
-  }
+  if (img->ops->read (img->h, buf, len, offset, err) == -1)
+    return v2v_prefix_name (err, img->name);
   return 0;
 }
 
@@ -141,12 +137,8 @@ v2v_image_stream (struct v2v_image *img, v2v_sink *sink, void *arg,
     return v2v_fail (err, V2V_ERR_UNSUPPORTED,
                      "%s: %s cannot be read from a stream", img->name,
                      img->ops->name);
-  if (img->ops->stream (img->h, sink, arg, err) == -1) {
-    if (err != NULL &&
-        strncmp (v2v_error_message (*err), img->name, strlen (img->name)) != 0)
-      v2v_prefix (err, "%s", img->name);
-    return -1;
-  }
+  if (img->ops->stream (img->h, sink, arg, err) == -1)
+    return v2v_prefix_name (err, img->name);
   return 0;
 }
 
@@ -160,6 +152,6 @@ v2v_image_decode (struct v2v_image *img, const struct v2v_chunk *chunk,
     return 0;
   }
   if (img->ops->decode (img->h, chunk, buf, err) == -1)
-    return v2v_prefix (err, "%s", img->name);
+    return v2v_prefix_name (err, img->name);
   return 0;
 }

@@ -35,7 +35,7 @@ start_writing (struct v2v_io *io, const char *name,
     goto error;
   }
   if (start (img->h, io, opts, err) == -1) {
-    v2v_prefix (err, "%s", name);
+    v2v_prefix_name (err, name);
     goto error;
   }
   if (v2v_image_refresh_info (img, err) == -1)

@@ -308,9 +308,7 @@ open_chain (struct v2v_io *io, const struct v2v_open_opts *opts,
   }
   if (open_fn (img->h, io, opts, err) == -1) {
     /* io errors carry the name already */
-    if (err != NULL &&
-        strncmp (v2v_error_message (*err), img->name, strlen (img->name)) != 0)
-      v2v_prefix (err, "%s", img->name);
+    v2v_prefix_name (err, img->name);
     goto error;
   }
   if (v2v_image_refresh_info (img, err) == -1)
@@ -349,7 +347,7 @@ open_uri (const struct v2v_image_ops *ops, const char *uri,
   if (img == NULL)
     return NULL;
   if (ops->open_uri (img->h, uri, opts, err) == -1) {
-    v2v_prefix (err, "%s", uri);
+    v2v_prefix_name (err, uri);
     v2v_image_close (img);
     return NULL;
   }

@@ -76,7 +76,12 @@ raw_extents (void *vh, uint64_t len, uint64_t offset, struct v2v_extents *out,
                               list.ptr[i].type, 0) == -1)
         return v2v_fail_nomem (err);
   }
-  if (v2v_extents_append (out, offset + in_file, len - in_file, V2V_EXTENT_ZERO,
+  /* The sector that the file ends in is one thing: extents of part of it
+   * would have half a sector written. */
+  if (v2v_extents_append (out, offset + in_file, len - in_file,
+                          in_file > 0 && out->len > 0
+                              ? out->ptr[out->len - 1].type
+                              : V2V_EXTENT_ZERO,
                           0) == -1)
     return v2v_fail_nomem (err);
   return 0;

@@ -126,6 +126,19 @@ v2v_prefix (struct v2v_error **err, const char *fmt, ...)
 }
 
 int
+v2v_prefix_name (struct v2v_error **err, const char *name)
+{
+  const size_t len = strlen (name);
+
+  if (err == NULL || *err == NULL || (*err)->is_static)
+    return -1;
+  if (strncmp ((*err)->message, name, len) == 0 &&
+      strncmp ((*err)->message + len, ": ", 2) == 0)
+    return -1;
+  return v2v_prefix (err, "%s", name);
+}
+
+int
 v2v_hint (struct v2v_error **err, const char *fmt, ...)
 {
   const int saved = errno;

@@ -56,6 +56,10 @@ int v2v_fail_nomem (struct v2v_error **err);
 int v2v_prefix (struct v2v_error **err, const char *fmt, ...)
     __attribute__ ((format (printf, 2, 3)));
 
+/* The same with NAME alone, unless the message begins with it already: an io
+ * below has the same name. */
+int v2v_prefix_name (struct v2v_error **err, const char *name);
+
 /* Set the hint: what the user can do about it; a sentence without full stop,
  * shown on a second line.  Returns -1.
  */

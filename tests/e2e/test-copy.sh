@@ -43,6 +43,19 @@ v2v copy --azure odd.raw azure.vhd
 [ "$(stat -c %s azure.vhd)" = $((1024 * 1024 + 512)) ] || fail "azure length"
 [ "$(v2v info --json azure.vhd | jq -r .variant)" = fixed ] || fail "azure kind"
 
+# A sector that ends past the file is written whole.
+for end in 1 511 512 513; do
+    head -c $((300000 + end)) odd.raw >end.raw
+    v2v copy end.raw end.vhdx >/dev/null || fail "$end bytes too many"
+    [ "$(v2v compare end.raw end.vhdx)" = same ] || fail "$end: another disk"
+    rm end.vhdx
+done
+
+# A name in the output is one line.
+v2v copy odd.raw $'two\nlines.vhdx' >out
+grep -qF 'two?lines.vhdx: vhdx' out || fail "the name: $(cat out)"
+[ "$(wc -l <out)" = 2 ] || fail "the lines: $(cat out)"
+
 # --no-sparse: every block is there.
 v2v copy --no-sparse --subformat fixed src.raw full.vhdx
 [ $(($(stat -c %b full.vhdx) * 512)) -ge "$(stat -c %s full.vhdx)" ] ||
@@ -82,6 +95,15 @@ refuse 2 "exclude each other" --digest --no-digest src.raw new.vhdx
 refuse 2 "needs --parent" --subformat differencing src.raw new.vhdx
 refuse 2 "has no parent" --parent b.vhdx src.raw new.vhdx
 refuse 2 "--azure" --azure -O vhdx src.raw new.vhdx
+refuse 2 "says vhdx, and --azure says vhd" --azure src.raw new.vhdx
+refuse 2 "says vhdx, and -O says vhd" -O vhd src.raw new.vhdx
+mkdir folder.vhdx
+refuse 2 "is a folder" --overwrite src.raw folder.vhdx
+v2v copy --sector-size 4096 b.vhdx big.vhdx 2>err
+grep -q 'become ones of 4096' err || fail "no warning: $(cat err)"
+refuse 4 "has sectors of 4096 bytes" big.vhdx new.vhd
+v2v copy --sector-size 512 big.vhdx small.vhd 2>err
+grep -q 'become ones of 512' err || fail "no warning: $(cat err)"
 refuse 2 "--sector-size" --sector-size 777 src.raw new.vhdx
 refuse 2 "must be a file" src.raw - -O vhdx
 refuse 3 "short.vhdx" short.vhdx new.vhdx

@@ -19,6 +19,10 @@ test_message_code_prefix_and_hint (void **state)
   v2v_prefix (&err, "%s", "a.vhdx");
   v2v_hint (&err, "try %s", "this");
   assert_string_equal (v2v_error_message (err), "a.vhdx: entry 7");
+  v2v_prefix_name (&err, "a.vhdx"); /* is there already */
+  assert_string_equal (v2v_error_message (err), "a.vhdx: entry 7");
+  v2v_prefix_name (&err, "a.vhd"); /* is not: only begins like it */
+  assert_string_equal (v2v_error_message (err), "a.vhd: a.vhdx: entry 7");
   assert_string_equal (v2v_error_hint (err), "try this");
   assert_int_equal (v2v_error_code (err), V2V_ERR_FORMAT);
   assert_int_equal (v2v_error_errno (err), 0);
