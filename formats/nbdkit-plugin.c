@@ -380,4 +380,7 @@ static struct nbdkit_plugin plugin = {
   .extents = v2v_extents,
 };
 
+/* nbdkit's macro defines it without a prototype, which clang warns of. */
+struct nbdkit_plugin *plugin_init (void);
+
 NBDKIT_REGISTER_PLUGIN (plugin)

@@ -45,7 +45,7 @@ static int
 sink (void *arg, struct v2v_chunk *chunk, struct v2v_error **err)
 {
   struct sink *s = arg;
-  CLEANUP_FREE void *stored = chunk->data;
+  CLEANUP_FREE __attribute__ ((unused)) void *stored = chunk->data;
   CLEANUP_FREE void *out = NULL;
 
   if (chunk->length == 0 ||
