@@ -19,7 +19,7 @@ run_one () {
     mkdir -p "$corpus"
     if [ -n "${V2V_SAMPLES-}" ] && [ -d "$V2V_SAMPLES/${kind%%-*}" ]; then
         find "$V2V_SAMPLES/${kind%%-*}" -type f -size -256k \
-            -exec cp -t "$corpus" {} +
+            -exec cp --backup=numbered -t "$corpus" {} +
     fi
     [ ! -e "$here/$name.dict" ] || args+=("-dict=$here/$name.dict")
     if [ -e "$here/$name.options" ]; then
