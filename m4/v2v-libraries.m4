@@ -7,6 +7,8 @@ AC_DEFUN([V2V_LIBRARIES], [
   PKG_CHECK_MODULES([LIBDEFLATE], [libdeflate >= 1.8])
   PKG_CHECK_MODULES([LIBCRYPTO], [libcrypto >= 1.1.1])
   PKG_CHECK_MODULES([JANSSON], [jansson >= 2.13])
+  PKG_CHECK_MODULES([LIBGUESTFS], [libguestfs >= 1.44])
+  PKG_CHECK_MODULES([HIVEX], [hivex >= 1.3.19])
 
   AC_ARG_WITH([libnbd],
     [AS_HELP_STRING([--without-libnbd], [no nbd: URIs and no qcow2])],

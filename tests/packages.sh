@@ -9,7 +9,8 @@ set -eu
 
 build=(
     autoconf automake gcc libtool make pkg-config perl
-    libarchive-dev libdeflate-dev libjansson-dev libnbd-dev libssl-dev
+    libarchive-dev libdeflate-dev libguestfs-dev libhivex-dev libjansson-dev
+    libnbd-dev libssl-dev
     libxml2-dev nbdkit-plugin-dev zlib1g-dev
 )
 # A machine to convert is made, not stored.

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Between the two halves of the front: guest.c and guest-change.c. */
+#ifndef V2V_GUEST_FRONT_H
+#define V2V_GUEST_FRONT_H
+
+#include "formats/core/text.h"
+#include "inject/guest-internal.h"
+
+/* Linux' PATH_MAX; a longer one is an attack. */
+#define GUEST_MAX_PATH 4095
+
+struct v2v_guest {
+  const struct v2v_guest_ops *ops;
+  void *h;
+  struct v2v_os os;
+  struct v2v_guest_opts opts;
+  const struct v2v_machine *machine; /* borrowed */
+  struct v2v_findings findings;
+  struct v2v_journal journal;
+  char *undo;   /* folder of the host for originals, or NULL */
+  char *tmpdir; /* ours, removed on close */
+  bool dry_run;
+};
+
+int guest_check_path (const char *path, struct v2v_error **err);
+char *guest_real_path (struct v2v_guest *g, const char *path,
+                       struct v2v_error **err);
+/* Remove a folder of the host with its contents, as far as possible. */
+void guest_remove_host_tree (const char *path);
+
+#endif /* V2V_GUEST_FRONT_H */
