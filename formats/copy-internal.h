@@ -85,6 +85,12 @@ void copy_plan_clear (struct copy_plan *p);
 int copy_plan_next (struct copy_plan *p, struct copy_unit *u,
                     struct v2v_error **err);
 void copy_unit_clear (struct copy_unit *u);
+/* LIST (not empty, its ends on sectors of SECTOR bytes or the disk's end) as a
+ * destination of larger sectors sees it: a sector with data in it is DATA,
+ * everything else ZERO.  Which layer the data comes from is no longer right:
+ * for writing only. */
+int copy_align (struct v2v_extents *out, const struct v2v_extents *list,
+                uint32_t sector, struct v2v_error **err);
 
 /* ---- copy-pool.c ---- */
 
@@ -194,6 +200,7 @@ struct copy_job {
   bool may_defer;       /* share without reading, leaving the digest out */
   atomic_bool deferred; /* the digest is not complete */
   bool explicit_zeros;  /* DST may hold, or show, something there already */
+  uint32_t align; /* DST has larger sectors than SRC: theirs; 0 = it has not */
   pthread_mutex_t *read_lock;  /* NULL: SRC reads in parallel */
   pthread_mutex_t *write_lock; /* NULL: DST writes in parallel */
   pthread_mutex_t read_mutex;
@@ -204,9 +211,10 @@ struct copy_worker {
   struct copy_job *job;
   uint8_t *buf; /* COPY_BLOCK bytes */
   struct copy_unit unit;
-  struct v2v_extents block; /* extents of one block */
-  struct v2v_extents rest;  /* what could not be shared */
-  bool only_data;           /* leave alone what is not data */
+  struct v2v_extents block;   /* extents of one block */
+  struct v2v_extents rest;    /* what could not be shared */
+  struct v2v_extents aligned; /* of a destination with larger sectors */
+  bool only_data;             /* leave alone what is not data */
 };
 
 int copy_worker_init (struct copy_worker *w, struct copy_job *job,

@@ -144,6 +144,37 @@ copy_clip (struct v2v_extents *out, const struct v2v_extents *list,
   return 0;
 }
 
+int
+copy_align (struct v2v_extents *out, const struct v2v_extents *list,
+            uint32_t sector, struct v2v_error **err)
+{
+  const struct v2v_extent *last = &list->ptr[list->len - 1];
+  const uint64_t end = last->offset + last->length;
+  uint64_t pos = list->ptr[0].offset; /* up to here OUT is complete */
+
+  for (size_t i = 0; i < list->len; ++i) {
+    const struct v2v_extent *e = &list->ptr[i];
+    uint64_t from = e->offset - e->offset % sector;
+    uint64_t to = v2v_min_u64 (end, (e->offset + e->length + sector - 1) /
+                                        sector * sector);
+
+    if (e->type != V2V_EXTENT_DATA)
+      continue;
+    from = v2v_max_u64 (from, pos);
+    to = v2v_max_u64 (to, pos);
+    if ((from > pos &&
+         v2v_extents_append (out, pos, from - pos, V2V_EXTENT_ZERO, 0) == -1) ||
+        (to > from && v2v_extents_append (out, from, to - from, V2V_EXTENT_DATA,
+                                          e->depth) == -1))
+      return v2v_fail_nomem (err);
+    pos = to;
+  }
+  if (pos < end &&
+      v2v_extents_append (out, pos, end - pos, V2V_EXTENT_ZERO, 0) == -1)
+    return v2v_fail_nomem (err);
+  return 0;
+}
+
 /* Extents of source I over the window; past its end it has nothing. */
 static int
 load_source (struct copy_plan *p, unsigned i, uint64_t length,

@@ -36,6 +36,7 @@ copy_worker_clear (struct copy_worker *w)
   copy_unit_clear (&w->unit);
   v2v_extents_free (&w->block);
   v2v_extents_free (&w->rest);
+  v2v_extents_free (&w->aligned);
 }
 
 static int
@@ -204,6 +205,19 @@ write_nothing (struct copy_job *job, const struct v2v_extent *e,
   return write_zeros (job, e->offset, e->length, err);
 }
 
+/* LIST, or what a destination of larger sectors makes of it; NULL = error. */
+static const struct v2v_extents *
+align_list (struct copy_worker *w, const struct v2v_extents *list,
+            struct v2v_error **err)
+{
+  if (w->job->align == 0 || list->len == 0)
+    return list;
+  v2v_extents_clear (&w->aligned);
+  if (copy_align (&w->aligned, list, w->job->align, err) == -1)
+    return NULL;
+  return &w->aligned;
+}
+
 int
 copy_block_out (struct copy_worker *w, uint64_t offset, uint64_t length,
                 const struct v2v_extents *list, bool hash,
@@ -213,6 +227,9 @@ copy_block_out (struct copy_worker *w, uint64_t offset, uint64_t length,
   bool zero = !copy_has_data (list);
   int r = 0;
 
+  list = align_list (w, list, err);
+  if (list == NULL)
+    return -1;
   if (hash && !zero && job->digest != NULL && !job->deferred) {
     zero = v2v_is_zero (w->buf, (size_t) length);
     if (!zero)
@@ -318,9 +335,11 @@ static int
 pass_unit (struct copy_worker *w, struct v2v_error **err)
 {
   struct copy_job *job = w->job;
-  const struct v2v_extents *list = &w->unit.extents[0];
+  const struct v2v_extents *list = align_list (w, &w->unit.extents[0], err);
   int r = 0;
 
+  if (list == NULL)
+    return -1;
   copy_journal_enter (job->journal);
   for (size_t i = 0; i < list->len && r == 0; ++i)
     r = write_nothing (job, &list->ptr[i], err);

@@ -19,6 +19,12 @@
  * transaction of the file system. */
 #define SHARE_UNIT (32 * V2V_MIB)
 
+static uint32_t
+sector_bytes (struct v2v_image *img)
+{
+  return v2v_image_get_info (img)->logical_sector_bytes;
+}
+
 static int
 check_ends (struct v2v_image *src, struct v2v_image *dst,
             const struct v2v_copy_opts *opts, struct v2v_error **err)
@@ -29,6 +35,13 @@ check_ends (struct v2v_image *src, struct v2v_image *dst,
                      " bytes does not fit into one of %" PRIu64 " (%s)",
                      v2v_image_name (src), v2v_image_size (src),
                      v2v_image_size (dst), v2v_image_name (dst));
+  /* A sector that the child has in part would hide the parent's rest. */
+  if (opts->top_only && sector_bytes (dst) > sector_bytes (src))
+    return v2v_fail (err, V2V_ERR_UNSUPPORTED,
+                     "%s: a differencing disk with sectors of %" PRIu32
+                     " bytes cannot become one with %" PRIu32,
+                     v2v_image_name (src), sector_bytes (src),
+                     sector_bytes (dst));
   if (opts->resume && opts->journal_path == NULL)
     return v2v_fail (err, V2V_ERR_USAGE,
                      "%s: a copy is resumed from its journal, and none is "
@@ -61,7 +74,11 @@ job_init (struct copy_job *job, struct v2v_image *src, struct v2v_image *dst,
     job->write_lock = &job->write_mutex;
   job->explicit_zeros =
       opts->resume || opts->overwrite || v2v_image_get_info (dst)->has_parent;
-  copy_offload_init (job);
+  if (!opts->top_only && sector_bytes (dst) > sector_bytes (src))
+    job->align = sector_bytes (dst);
+  /* Data may begin inside a sector then, and its edges need memory anyway. */
+  if (job->align == 0)
+    copy_offload_init (job);
   job->may_defer =
       job->offload.active && (!opts->digest || opts->allow_deferred);
   if (job->may_defer)

@@ -177,6 +177,67 @@ test_random_disks_with_1_2_and_5_threads (void **state)
   }
 }
 
+/* Data that begins and ends anywhere, into sectors of 4096 bytes; and once
+ * more over what is there, where zeros have to be written. */
+static void
+test_data_inside_a_larger_sector_of_the_destination (void **state)
+{
+  (void) state;
+  for (uint32_t seed = 1; seed <= 4; ++seed) {
+    struct test_run runs[64];
+    const uint64_t size = 24 * MIB;
+    const size_t n = random_runs (runs, 64, size, seed);
+    const struct v2v_create_opts create = { .size_bytes = size,
+                                            .block_bytes = MIB,
+                                            .logical_sector_bytes = 4096 };
+    struct v2v_error *err = NULL;
+    struct v2v_io *io = v2v_io_from_buffer ("4k.vhdx", NULL, 0, &err);
+    struct v2v_image *dst, *src;
+
+    assert_ptr (io, err);
+    dst = v2v_image_create_io (io, "vhdx", &create, &err);
+    assert_ptr (dst, err);
+    for (uint32_t round = 0; round < 2; ++round) {
+      const struct v2v_copy_opts opts = { .threads = 2,
+                                          .overwrite = round == 1 };
+      struct v2v_copy_result result;
+
+      src = test_source (size, runs, round == 0 ? n : n / 2, seed, 0);
+      assert_ok (v2v_copy (src, dst, &opts, &result, &err), err);
+      assert_ok (v2v_image_flush (dst, &err), err);
+      test_assert_same (src, dst);
+      v2v_copy_result_clear (&result);
+      v2v_image_close (src);
+    }
+    v2v_image_close (dst);
+    v2v_io_unref (io);
+  }
+}
+
+static void
+test_a_layer_alone_cannot_get_larger_sectors (void **state)
+{
+  static const struct test_run run = { 512, 512, false };
+  const struct v2v_create_opts create = { .size_bytes = MIB,
+                                          .logical_sector_bytes = 4096 };
+  const struct v2v_copy_opts opts = { .top_only = true };
+  struct v2v_error *err = NULL;
+  struct v2v_io *io = v2v_io_from_buffer ("4k.vhdx", NULL, 0, &err);
+  struct v2v_image *dst, *src = test_source (MIB, &run, 1, 1, 0);
+  struct v2v_copy_result result;
+
+  (void) state;
+  assert_ptr (io, err);
+  dst = v2v_image_create_io (io, "vhdx", &create, &err);
+  assert_ptr (dst, err);
+  assert_int_equal (v2v_copy (src, dst, &opts, &result, &err), -1);
+  assert_error (&err, V2V_ERR_UNSUPPORTED, "sectors of 512");
+  v2v_copy_result_clear (&result);
+  v2v_image_close (src);
+  v2v_image_close (dst);
+  v2v_io_unref (io);
+}
+
 static void
 test_digest_does_not_depend_on_the_layout (void **state)
 {
@@ -488,6 +549,8 @@ main (void)
     cmocka_unit_test (test_holes_are_never_written_and_runs_are_merged),
     cmocka_unit_test (test_zeros_inside_data_are_left_out_in_pieces_of_4k),
     cmocka_unit_test (test_random_disks_with_1_2_and_5_threads),
+    cmocka_unit_test (test_data_inside_a_larger_sector_of_the_destination),
+    cmocka_unit_test (test_a_layer_alone_cannot_get_larger_sectors),
     cmocka_unit_test (test_digest_does_not_depend_on_the_layout),
     cmocka_unit_test (test_64_tib_with_holes_takes_seconds),
     cmocka_unit_test (test_a_source_larger_than_its_target_is_refused),
