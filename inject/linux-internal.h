@@ -5,24 +5,60 @@
 
 #include "inject/linux.h"
 
-/* An installed kernel. */
+/* An installed kernel (linux-kernels.c). */
 struct linux_kernel {
   char *version;   /* as in /lib/modules/VERSION */
-  char *image;     /* "/boot/vmlinuz-VERSION", or NULL */
-  char *initramfs; /* or NULL */
+  char *image;     /* "/boot/vmlinuz-VERSION" */
+  char *initramfs; /* or NULL: none is there */
+  char *modules;   /* "/lib/modules/VERSION", or NULL: a kernel without any */
+  bool offered;    /* a boot entry names it, or no entry could be read */
+  bool is_uki;     /* IMAGE is a unified kernel image: the initramfs is in it */
+  /* What is known of its modules, read when first asked for. */
+  bool is_loaded;
+  char *builtin;   /* modules.builtin, or NULL */
+  char *dep;       /* modules.dep, or NULL */
+  char *config;    /* /boot/config-VERSION, or NULL */
+  bool has_hyperv; /* linux_fix_initramfs: it can start on Hyper-V */
 };
 
 struct linux_guest {
   struct v2v_guest *g;
   const struct v2v_os *os;
-  struct linux_kernel *kernels;
+  struct linux_kernel *kernels; /* oldest first */
   size_t nr_kernels;
-  /* Something that is copied into the initramfs has changed (names of network
-   * interfaces, crypttab ...): rebuild even if the modules are there. */
+  /* Something that every initramfs of this guest holds a copy of, and needs
+   * before the root file system is there, has changed (crypttab, resume ...):
+   * rebuild even if the modules are there.  Names of network interfaces do
+   * not count: linux_fix_initramfs compares the copies itself and appends
+   * them, since a rebuild takes minutes. */
   bool initramfs_is_stale;
   /* The boot loader's configuration must be made again. */
   bool bootloader_is_stale;
 };
+
+/* Where a kernel has a module. */
+enum linux_module_state {
+  LINUX_MODULE_MISSING,
+  LINUX_MODULE_BUILTIN,
+  LINUX_MODULE_FILE,
+};
+/* NAME with '_' or '-'.  *RET_PATH (may be NULL) is the file below K->modules
+ * ("kernel/drivers/hv/hv_vmbus.ko.xz") for LINUX_MODULE_FILE, else NULL; the
+ * caller frees.  -1 on an error. */
+int linux_module_find (struct linux_guest *l, struct linux_kernel *k,
+                       const char *name, char **ret_path,
+                       struct v2v_error **err);
+/* The names of modules in A and B, each a path or a plain name, are equal:
+ * without folder and suffix, '-' is '_'. */
+bool linux_module_is (const char *a, const char *b);
+/* <0, 0, >0: runs of digits by value, the rest by bytes. */
+int linux_compare_versions (const char *a, const char *b);
+
+/* Add a finding; out of memory is the only error. */
+int linux_finding (struct linux_guest *l, enum v2v_severity severity,
+                   const char *id, const char *subject, const char *remedy,
+                   struct v2v_error **err, const char *fmt, ...)
+    __attribute__ ((format (printf, 7, 8)));
 
 /* The steps.  Each returns 0, or -1 with ERR when the guest would not start;
  * what is only doubtful is a finding. */

@@ -1,0 +1,788 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The kernels of a Linux guest: which are installed, which initramfs belongs to
+ * each, and which modules each has.
+ *
+ * Never decided by the distribution's name: the folders of modules say which
+ * kernels there are, the files in /boot and the boot entries say which image
+ * and which initramfs are theirs, and modules.builtin, modules.dep and config-V
+ * say what they hold.
+ *
+ * Sources: kmod's modules.dep(5) and kbuild.rst (modules.builtin) of the
+ * kernel's documentation; the UAPI group's Boot Loader Specification (type #1
+ * entries, type #2 unified images); the names of initramfs files are those of
+ * dracut, initramfs-tools, mkinitrd, mkinitcpio and mkinitfs.
+ */
+
+#include <config.h>
+
+#include <ctype.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "formats/core/cleanup.h"
+#include "formats/core/vector.h"
+#include "inject/linux-internal.h"
+
+/* More installed kernels than this is no machine but an attack on our time. */
+#define MAX_KERNELS 64
+/* A distribution's modules.dep has 1 to 2 MB. */
+#define MAX_MODULE_LIST (16u << 20)
+
+/* ---- names ---- */
+
+/* The length of a module's name at NAME: up to ".ko", ".o" or the end. */
+static size_t
+name_length (const char *name, size_t len)
+{
+  const char *dot = memchr (name, '.', len);
+
+  return dot ? (size_t) (dot - name) : len;
+}
+
+static const char *
+after_slash (const char *p, size_t len, size_t *ret_len)
+{
+  const char *slash = memrchr (p, '/', len);
+
+  *ret_len = slash ? len - (size_t) (slash + 1 - p) : len;
+  return slash ? slash + 1 : p;
+}
+
+static bool
+same_module (const char *a, size_t a_len, const char *b, size_t b_len)
+{
+  a = after_slash (a, a_len, &a_len);
+  b = after_slash (b, b_len, &b_len);
+  a_len = name_length (a, a_len);
+  b_len = name_length (b, b_len);
+  if (a_len != b_len || a_len == 0)
+    return false;
+  for (size_t i = 0; i < a_len; ++i)
+    if ((a[i] == '-' ? '_' : a[i]) != (b[i] == '-' ? '_' : b[i]))
+      return false;
+  return true;
+}
+
+bool
+linux_module_is (const char *a, const char *b)
+{
+  return same_module (a, strlen (a), b, strlen (b));
+}
+
+int
+linux_compare_versions (const char *a, const char *b)
+{
+  while (*a != '\0' && *b != '\0') {
+    if (isdigit ((unsigned char) *a) && isdigit ((unsigned char) *b)) {
+      size_t na, nb;
+      int c;
+
+      a += strspn (a, "0");
+      b += strspn (b, "0");
+      na = strspn (a, "0123456789");
+      nb = strspn (b, "0123456789");
+      if (na != nb)
+        return na < nb ? -1 : 1;
+      c = strncmp (a, b, na);
+      if (c != 0)
+        return c;
+      a += na;
+      b += nb;
+    }
+    else if (*a != *b) {
+      return (unsigned char) *a - (unsigned char) *b;
+    }
+    else {
+      ++a;
+      ++b;
+    }
+  }
+  return (*a != '\0') - (*b != '\0');
+}
+
+/* ---- boot entries ---- */
+
+/* What a boot entry says: an image and its initramfs, as paths of ours. */
+struct pair {
+  char *image;
+  char *initramfs; /* or NULL */
+};
+V2V_VECTOR (pair_vector, struct pair);
+
+static void
+free_pairs (pair_vector *v)
+{
+  for (size_t i = 0; i < v->len; ++i) {
+    free (v->ptr[i].image);
+    free (v->ptr[i].initramfs);
+  }
+  free (v->ptr);
+}
+
+/* Where the file that a boot loader calls NAME is in the mounted tree: the
+ * loader's root is the file system of /boot, or of "/", or a btrfs subvolume,
+ * or the EFI partition.  NULL with ERR unset: nowhere. */
+static char *
+find_boot_file (struct linux_guest *l, const char *name, size_t len,
+                struct v2v_error **err)
+{
+  static const char *const roots[] = { "", "/boot", "/boot/efi", "/efi" };
+  const char *base;
+  size_t base_len;
+  char *path;
+
+  /* GRUB: "(hd0,1)/vmlinuz", "($root)/boot/vmlinuz". */
+  if (len > 0 && name[0] == '(') {
+    const char *p = memchr (name, ')', len);
+
+    if (p == NULL)
+      return NULL;
+    len -= (size_t) (p + 1 - name);
+    name = p + 1;
+  }
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (roots); ++i) {
+    if (asprintf (&path, "%s%s%.*s", roots[i],
+                  len > 0 && name[0] == '/' ? "" : "/", (int) len,
+                  name) == -1) {
+      v2v_fail_nomem (err);
+      return NULL;
+    }
+    if (v2v_guest_is_file (l->g, path))
+      return path;
+    free (path);
+  }
+  base = after_slash (name, len, &base_len);
+  if (asprintf (&path, "/boot/%.*s", (int) base_len, base) == -1) {
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  if (base_len > 0 && v2v_guest_is_file (l->g, path))
+    return path;
+  free (path);
+  return NULL;
+}
+
+/* The next word of LINE (ends at a newline); NULL = no more. */
+static const char *
+next_word (const char **line, size_t *ret_len)
+{
+  const char *p = *line + strspn (*line, " \t\"");
+
+  *ret_len = strcspn (p, " \t\"\n");
+  *line = p + *ret_len;
+  return *ret_len ? p : NULL;
+}
+
+static bool
+word_is (const char *w, size_t len, const char *const names[])
+{
+  for (size_t i = 0; names[i] != NULL; ++i)
+    if (strlen (names[i]) == len && memcmp (names[i], w, len) == 0)
+      return true;
+  return false;
+}
+
+/* Read "linux" and "initrd" lines of GRUB 2 and of BLS entries, "kernel" and
+ * "initrd" of GRUB legacy and syslinux: all have the same shape. */
+static int
+read_entries (struct linux_guest *l, const char *path, pair_vector *out,
+              struct v2v_error **err)
+{
+  static const char *const image_words[] = { "linux",     "linux16", "linuxefi",
+                                             "kernel",    "LINUX",   "KERNEL",
+                                             "multiboot", NULL };
+  static const char *const initrd_words[] = { "initrd", "initrd16", "initrdefi",
+                                              "INITRD", NULL };
+  struct v2v_error *e = NULL;
+  CLEANUP_FREE char *text = v2v_guest_read_text (l->g, path, &e);
+  bool open = false; /* an entry's image was seen, its initramfs not yet */
+
+  /* A file that is no text offers nothing. */
+  v2v_error_free (e);
+  for (const char *p = text; p != NULL && *p != '\0' && out->len < MAX_KERNELS;
+       p += strcspn (p, "\n"), p += *p == '\n') {
+    const char *line = p;
+    size_t len;
+    const char *w = next_word (&line, &len);
+    const bool image = w && word_is (w, len, image_words);
+    const bool initrd = w && word_is (w, len, initrd_words);
+
+    if (!image && !(initrd && open))
+      continue;
+    while ((w = next_word (&line, &len)) != NULL) {
+      struct v2v_error *e2 = NULL;
+      CLEANUP_FREE char *file = find_boot_file (l, w, len, &e2);
+
+      if (e2 != NULL)
+        return v2v_error_move (err, e2);
+      if (file == NULL || strstr (file, "ucode") != NULL)
+        continue; /* an option, or microcode before the initramfs */
+      if (image) {
+        const struct pair entry = { .image = STEAL (file) };
+
+        if (pair_vector_append (out, entry) == -1) {
+          free (entry.image);
+          return v2v_fail_nomem (err);
+        }
+        open = true;
+      }
+      else {
+        out->ptr[out->len - 1].initramfs = STEAL (file);
+        open = false;
+      }
+      break;
+    }
+  }
+  return 0;
+}
+
+static int
+find_entries (struct linux_guest *l, pair_vector *out, struct v2v_error **err)
+{
+  static const char *const files[] = {
+    "/boot/grub2/grub.cfg",        "/boot/grub/grub.cfg",
+    "/boot/grub/menu.lst",         "/boot/grub/grub.conf",
+    "/boot/extlinux.conf",         "/boot/extlinux/extlinux.conf",
+    "/boot/syslinux/syslinux.cfg",
+  };
+  static const char *const folders[] = {
+    "/boot/loader/entries",
+    "/boot/efi/loader/entries",
+    "/efi/loader/entries",
+  };
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i)
+    if (read_entries (l, files[i], out, err) == -1)
+      return -1;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
+    CLEANUP_LIST char **list = v2v_guest_glob (l->g, folders[i], "*.conf", err);
+
+    if (list == NULL)
+      return -1;
+    for (size_t k = 0; list[k] != NULL; ++k)
+      if (read_entries (l, list[k], out, err) == -1)
+        return -1;
+  }
+  /* UEFI: the distribution's own folder has the only grub.cfg of RHEL 7, 8. */
+  {
+    CLEANUP_LIST char **list = v2v_guest_glob (l->g, "/boot/efi/EFI", "*", err);
+
+    if (list == NULL)
+      return -1;
+    for (size_t k = 0; list[k] != NULL; ++k) {
+      CLEANUP_FREE char *cfg = NULL;
+
+      if (asprintf (&cfg, "%s/grub.cfg", list[k]) == -1) {
+        cfg = NULL;
+        return v2v_fail_nomem (err);
+      }
+      if (read_entries (l, cfg, out, err) == -1)
+        return -1;
+    }
+  }
+  return 0;
+}
+
+/* ---- the files of a kernel ---- */
+
+/* The first of PATTERNS, each with one %s for TEXT, that is a file. */
+static int
+first_file (struct linux_guest *l, const char *const patterns[],
+            const char *text, char **ret, struct v2v_error **err)
+{
+  for (size_t i = 0; patterns[i] != NULL; ++i) {
+    const char *at = strchr (patterns[i], '%');
+    char *path;
+
+    if (asprintf (&path, "%.*s%s%s", (int) (at - patterns[i]), patterns[i],
+                  text, at + 1) == -1)
+      return v2v_fail_nomem (err);
+    if (v2v_guest_is_file (l->g, path)) {
+      *ret = path;
+      return 1;
+    }
+    free (path);
+  }
+  return 0;
+}
+
+static const char *const images_by_version[] = {
+  "/boot/vmlinuz-%", "/boot/vmlinux-%", "/boot/Image-%",
+  "/boot/kernel-%",  "/boot/bzImage-%", NULL,
+};
+/* By the name of a package or flavour: Arch, Alpine. */
+static const char *const images_by_flavour[] = { "/boot/vmlinuz-%", NULL };
+static const char *const initramfs_by_version[] = {
+  "/boot/initramfs-%.img", "/boot/initrd.img-%",
+  "/boot/initrd-%",        "/boot/initrd-%.img",
+  "/boot/initramfs-%",     "/boot/initramfs-genkernel-x86_64-%",
+  "/boot/booster-%.img",   NULL,
+};
+
+/* The word by which Arch ("linux", from pkgbase) and Alpine ("lts", the end of
+ * the version) call the files of kernel VERSION; NULL = none. */
+static int
+find_flavour (struct linux_guest *l, const struct linux_kernel *k, char **ret,
+              struct v2v_error **err)
+{
+  CLEANUP_FREE char *path = NULL;
+  struct v2v_error *e = NULL;
+  const char *dash = strrchr (k->version, '-');
+
+  if (asprintf (&path, "%s/pkgbase", k->modules) == -1) {
+    path = NULL;
+    return v2v_fail_nomem (err);
+  }
+  *ret = v2v_guest_read_text (l->g, path, &e);
+  v2v_error_free (e);
+  if (*ret != NULL) {
+    (*ret)[strcspn (*ret, "\r\n/")] = '\0';
+    return 0;
+  }
+  if (dash != NULL && dash[1] != '\0' && (*ret = strdup (dash + 1)) == NULL)
+    return v2v_fail_nomem (err);
+  return 0;
+}
+
+/* Fedora and others with kernel-install in its own layout:
+ * $BOOT/MACHINE-ID/VERSION/{linux,initrd}. */
+static int
+find_by_machine_id (struct linux_guest *l, struct linux_kernel *k,
+                    struct v2v_error **err)
+{
+  static const char *const roots[] = { "/boot", "/boot/efi", "/efi" };
+  struct v2v_error *e = NULL;
+  CLEANUP_FREE char *id = v2v_guest_read_text (l->g, "/etc/machine-id", &e);
+
+  v2v_error_free (e);
+  if (id == NULL || strspn (id, "0123456789abcdef") != 32)
+    return 0;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (roots); ++i) {
+    CLEANUP_FREE char *image = NULL, *initrd = NULL;
+
+    if (asprintf (&image, "%s/%.32s/%s/linux", roots[i], id, k->version) ==
+            -1 ||
+        asprintf (&initrd, "%s/%.32s/%s/initrd", roots[i], id, k->version) ==
+            -1)
+      return v2v_fail_nomem (err);
+    if (k->image == NULL && v2v_guest_is_file (l->g, image))
+      k->image = STEAL (image);
+    if (k->initramfs == NULL && v2v_guest_is_file (l->g, initrd))
+      k->initramfs = STEAL (initrd);
+  }
+  return 0;
+}
+
+/* A unified kernel image that names VERSION. */
+static int
+find_uki (struct linux_guest *l, struct linux_kernel *k, struct v2v_error **err)
+{
+  static const char *const folders[] = { "/boot/efi/EFI/Linux",
+                                         "/efi/EFI/Linux", "/boot/EFI/Linux" };
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
+    CLEANUP_LIST char **list = v2v_guest_glob (l->g, folders[i], "*.efi", err);
+
+    if (list == NULL)
+      return -1;
+    for (size_t n = 0; list[n] != NULL; ++n)
+      if (strstr (strrchr (list[n], '/'), k->version) != NULL) {
+        k->image = strdup (list[n]);
+        k->is_uki = true;
+        return k->image ? 0 : v2v_fail_nomem (err);
+      }
+  }
+  return 0;
+}
+
+/* Images and initramfs files that never start the machine by themselves. */
+static bool
+is_special (const char *path)
+{
+  return strstr (path, "rescue") != NULL || strstr (path, "kdump") != NULL ||
+         strstr (path, ".pre-v2v") != NULL || strstr (path, ".old") != NULL ||
+         strstr (path, "memtest") != NULL;
+}
+
+static int
+find_files (struct linux_guest *l, struct linux_kernel *k,
+            const pair_vector *entries, struct v2v_error **err)
+{
+  CLEANUP_FREE char *flavour = NULL;
+
+  if (k->image == NULL &&
+      first_file (l, images_by_version, k->version, &k->image, err) == -1)
+    return -1;
+  if (k->modules != NULL && find_flavour (l, k, &flavour, err) == -1)
+    return -1;
+  if (k->image == NULL && flavour != NULL &&
+      first_file (l, images_by_flavour, flavour, &k->image, err) == -1)
+    return -1;
+  if (find_by_machine_id (l, k, err) == -1)
+    return -1;
+  if (k->image == NULL && find_uki (l, k, err) == -1)
+    return -1;
+  if (k->image == NULL || k->is_uki)
+    return 0;
+  for (size_t i = 0; i < entries->len; ++i) {
+    const struct pair *e = &entries->ptr[i];
+
+    if (strcmp (e->image, k->image) != 0)
+      continue;
+    k->offered = true;
+    /* Arch's first entry is the one with the host-tuned image. */
+    if (k->initramfs == NULL && e->initramfs != NULL &&
+        !is_special (e->initramfs) &&
+        (k->initramfs = strdup (e->initramfs)) == NULL)
+      return v2v_fail_nomem (err);
+  }
+  if (k->initramfs == NULL && first_file (l, initramfs_by_version, k->version,
+                                          &k->initramfs, err) == -1)
+    return -1;
+  if (k->initramfs == NULL && flavour != NULL &&
+      first_file (l, initramfs_by_version, flavour, &k->initramfs, err) == -1)
+    return -1;
+  return 0;
+}
+
+/* ---- the list ---- */
+
+static void
+kernel_clear (struct linux_kernel *k)
+{
+  free (k->version);
+  free (k->image);
+  free (k->initramfs);
+  free (k->modules);
+  free (k->builtin);
+  free (k->dep);
+  free (k->config);
+}
+
+void
+linux_kernels_clear (struct linux_guest *l)
+{
+  for (size_t i = 0; i < l->nr_kernels; ++i)
+    kernel_clear (&l->kernels[i]);
+  free (l->kernels);
+  l->kernels = NULL;
+  l->nr_kernels = 0;
+}
+
+static bool
+is_known (const struct linux_guest *l, const char *version)
+{
+  for (size_t i = 0; i < l->nr_kernels; ++i)
+    if (strcmp (l->kernels[i].version, version) == 0)
+      return true;
+  return false;
+}
+
+/* FOLDER may be NULL.  A folder without an image is what a removed kernel
+ * leaves behind. */
+static int
+add_kernel (struct linux_guest *l, const char *version, const char *folder,
+            const pair_vector *entries, struct v2v_error **err)
+{
+  struct linux_kernel k = { 0 };
+  struct linux_kernel *p;
+
+  if (is_known (l, version))
+    return 0;
+  if (l->nr_kernels == MAX_KERNELS)
+    return v2v_fail (err, V2V_ERR_GUEST,
+                     "more than %d kernels are installed in the guest",
+                     MAX_KERNELS);
+  k.version = strdup (version);
+  if (folder != NULL)
+    k.modules = strdup (folder);
+  if (k.version == NULL || (folder != NULL && k.modules == NULL)) {
+    kernel_clear (&k);
+    return v2v_fail_nomem (err);
+  }
+  if (find_files (l, &k, entries, err) == -1) {
+    kernel_clear (&k);
+    return -1;
+  }
+  if (k.image == NULL) {
+    kernel_clear (&k);
+    return 0;
+  }
+  p = reallocarray (l->kernels, l->nr_kernels + 1, sizeof *p);
+  if (p == NULL) {
+    kernel_clear (&k);
+    return v2v_fail_nomem (err);
+  }
+  l->kernels = p;
+  l->kernels[l->nr_kernels++] = k;
+  return 0;
+}
+
+static int
+compare_kernels (const void *a, const void *b)
+{
+  return linux_compare_versions (((const struct linux_kernel *) a)->version,
+                                 ((const struct linux_kernel *) b)->version);
+}
+
+/* Kernels without a folder of modules: everything is built in. */
+static int
+add_monolithic (struct linux_guest *l, const pair_vector *entries,
+                struct v2v_error **err)
+{
+  CLEANUP_LIST char **list =
+      v2v_guest_glob (l->g, "/boot", "vmlinu[xz]-*", err);
+
+  if (list == NULL)
+    return -1;
+  for (size_t i = 0; list[i] != NULL; ++i) {
+    const char *version = strchr (list[i], '-') + 1;
+    bool taken = is_special (list[i]) || !v2v_guest_is_file (l->g, list[i]);
+
+    for (size_t k = 0; k < l->nr_kernels; ++k)
+      taken = taken || strcmp (l->kernels[k].image, list[i]) == 0;
+    if (!taken && add_kernel (l, version, NULL, entries, err) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+int
+linux_find_kernels (struct linux_guest *l, struct v2v_error **err)
+{
+  static const char *const folders[] = { "/lib/modules", "/usr/lib/modules" };
+  __attribute__ ((cleanup (free_pairs))) pair_vector entries = V2V_VECTOR_INIT;
+  bool any = false;
+
+  linux_kernels_clear (l);
+  if (find_entries (l, &entries, err) == -1)
+    return -1;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
+    CLEANUP_LIST char **list = v2v_guest_glob (l->g, folders[i], "*", err);
+
+    if (list == NULL)
+      return -1;
+    for (size_t n = 0; list[n] != NULL; ++n)
+      if (v2v_guest_is_dir (l->g, list[n]) &&
+          add_kernel (l, strrchr (list[n], '/') + 1, list[n], &entries, err) ==
+              -1)
+        return -1;
+  }
+  if (add_monolithic (l, &entries, err) == -1)
+    return -1;
+  if (l->nr_kernels > 1)
+    qsort (l->kernels, l->nr_kernels, sizeof *l->kernels, compare_kernels);
+  /* Where no entry could be matched (GRUB scripts with variables, a loader we
+   * do not know), every kernel counts.  A unified image is its own entry. */
+  for (size_t i = 0; i < l->nr_kernels; ++i)
+    any = any || l->kernels[i].offered;
+  for (size_t i = 0; i < l->nr_kernels; ++i)
+    if (!any || l->kernels[i].is_uki)
+      l->kernels[i].offered = true;
+  return 0;
+}
+
+/* ---- modules ---- */
+
+/* The options that put a module of section 2 into the kernel itself. */
+static const struct {
+  const char *module, *option;
+} options[] = {
+  { "hv_vmbus", "CONFIG_HYPERV" },
+  { "hv_storvsc", "CONFIG_HYPERV_STORAGE" },
+  { "hv_netvsc", "CONFIG_HYPERV_NET" },
+  { "hv_utils", "CONFIG_HYPERV_UTILS" },
+  { "hv_balloon", "CONFIG_HYPERV_BALLOON" },
+  { "hyperv_keyboard", "CONFIG_HYPERV_KEYBOARD" },
+  { "hid_hyperv", "CONFIG_HID_HYPERV_MOUSE" },
+  { "hyperv_drm", "CONFIG_DRM_HYPERV" },
+  { "hyperv_fb", "CONFIG_FB_HYPERV" },
+  { "pci_hyperv", "CONFIG_PCI_HYPERV" },
+  { "pci_hyperv_intf", "CONFIG_PCI_HYPERV_INTERFACE" },
+  { "hv_sock", "CONFIG_HYPERV_VSOCKETS" },
+};
+
+/* A list of FOLDER, NULL with ERR unset when there is none or it is no text. */
+static char *
+read_list (struct linux_guest *l, const char *folder, const char *name,
+           struct v2v_error **err)
+{
+  CLEANUP_FREE char *path = NULL;
+  struct v2v_error *e = NULL;
+  CLEANUP_FREE char *text = NULL;
+  size_t len;
+
+  if (asprintf (&path, "%s/%s", folder, name) == -1) {
+    path = NULL;
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  text = v2v_guest_read (l->g, path, MAX_MODULE_LIST, &len, &e);
+  if (e != NULL && v2v_error_code (e) == V2V_ERR_GUEST) {
+    v2v_error_free (e);
+    return NULL;
+  }
+  if (e != NULL) {
+    v2v_error_move (err, e);
+    return NULL;
+  }
+  if (text != NULL && strlen (text) != len)
+    return NULL;
+  return STEAL (text);
+}
+
+static int
+load_lists (struct linux_guest *l, struct linux_kernel *k,
+            struct v2v_error **err)
+{
+  CLEANUP_FREE char *config = NULL;
+  struct v2v_error *e = NULL;
+
+  if (k->is_loaded)
+    return 0;
+  if (asprintf (&config, "config-%s", k->version) == -1) {
+    config = NULL;
+    return v2v_fail_nomem (err);
+  }
+  if (k->modules != NULL) {
+    k->builtin = read_list (l, k->modules, "modules.builtin", &e);
+    if (e == NULL)
+      k->dep = read_list (l, k->modules, "modules.dep", &e);
+  }
+  if (e == NULL)
+    k->config = read_list (l, "/boot", config, &e);
+  if (e == NULL && k->config == NULL && k->modules != NULL)
+    k->config = read_list (l, k->modules, "config", &e);
+  k->is_loaded = true;
+  return e == NULL ? 0 : v2v_error_move (err, e);
+}
+
+/* The line of the list TEXT whose path, up to a ':', is module NAME. */
+static const char *
+find_line (const char *text, const char *name, size_t *ret_len)
+{
+  for (const char *p = text; p != NULL && *p != '\0';
+       p += strcspn (p, "\n"), p += *p == '\n') {
+    const size_t len = strcspn (p, ":\n");
+
+    if (same_module (p, len, name, strlen (name))) {
+      *ret_len = len;
+      return p;
+    }
+  }
+  return NULL;
+}
+
+static bool
+config_has (const char *config, const char *name)
+{
+  for (size_t i = 0; config != NULL && i < V2V_ARRAY_SIZE (options); ++i) {
+    const size_t len = strlen (options[i].option);
+
+    if (!linux_module_is (options[i].module, name))
+      continue;
+    for (const char *p = config; (p = strstr (p, options[i].option)) != NULL;
+         p += len)
+      if ((p == config || p[-1] == '\n') && strncmp (p + len, "=y", 2) == 0)
+        return true;
+  }
+  return false;
+}
+
+/* Without modules.dep: look where these modules are. */
+static int
+search_tree (struct linux_guest *l, struct linux_kernel *k, const char *name,
+             char **ret_path, struct v2v_error **err)
+{
+  static const char *const folders[] = {
+    "updates",
+    "extra",
+    "extra/hyper-v",
+    "weak-updates",
+    "kernel/drivers/hv",
+    "kernel/drivers/scsi",
+    "kernel/drivers/net/hyperv",
+    "kernel/drivers/input/serio",
+    "kernel/drivers/hid",
+    "kernel/drivers/gpu/drm/hyperv",
+    "kernel/drivers/video/fbdev",
+    "kernel/drivers/pci",
+    "kernel/drivers/pci/controller",
+    "kernel/drivers/pci/host",
+    "kernel/drivers/staging/hv",
+    "kernel/net/vmw_vsock",
+  };
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
+    CLEANUP_FREE char *folder = NULL;
+    CLEANUP_LIST char **list = NULL;
+
+    if (asprintf (&folder, "%s/%s", k->modules, folders[i]) == -1) {
+      folder = NULL;
+      return v2v_fail_nomem (err);
+    }
+    list = v2v_guest_list (l->g, folder, err);
+    if (list == NULL)
+      return -1;
+    for (size_t n = 0; list[n] != NULL; ++n) {
+      if (!linux_module_is (list[n], name) ||
+          (strstr (list[n], ".ko") == NULL && strstr (list[n], ".o") == NULL))
+        continue;
+      if (asprintf (ret_path, "%s/%s", folders[i], list[n]) == -1) {
+        *ret_path = NULL;
+        return v2v_fail_nomem (err);
+      }
+      return LINUX_MODULE_FILE;
+    }
+  }
+  return LINUX_MODULE_MISSING;
+}
+
+int
+linux_module_find (struct linux_guest *l, struct linux_kernel *k,
+                   const char *name, char **ret_path, struct v2v_error **err)
+{
+  CLEANUP_FREE char *path = NULL;
+  const char *line;
+  size_t len;
+  int r;
+
+  if (ret_path != NULL)
+    *ret_path = NULL;
+  if (load_lists (l, k, err) == -1)
+    return -1;
+  if (find_line (k->builtin, name, &len) != NULL)
+    return LINUX_MODULE_BUILTIN;
+  line = find_line (k->dep, name, &len);
+  if (line != NULL) {
+    CLEANUP_FREE char *full = NULL;
+    const size_t top = strlen (k->modules);
+
+    /* Before module-init-tools 3.6 the paths were absolute. */
+    if (len > top && strncmp (line, k->modules, top) == 0 && line[top] == '/') {
+      line += top + 1;
+      len -= top + 1;
+    }
+    path = strndup (line, len);
+    if (path == NULL || asprintf (&full, "%s/%s", k->modules, path) == -1) {
+      full = NULL;
+      return v2v_fail_nomem (err);
+    }
+    /* A list that names what is not there is wrong. */
+    if (v2v_guest_is_file (l->g, full)) {
+      if (ret_path != NULL)
+        *ret_path = STEAL (path);
+      return LINUX_MODULE_FILE;
+    }
+    free (STEAL (path));
+  }
+  if (config_has (k->config, name))
+    return LINUX_MODULE_BUILTIN;
+  if (k->modules == NULL || (k->dep != NULL && line == NULL))
+    return LINUX_MODULE_MISSING;
+  r = search_tree (l, k, name, &path, err);
+  if (r == LINUX_MODULE_FILE && ret_path != NULL)
+    *ret_path = STEAL (path);
+  return r;
+}

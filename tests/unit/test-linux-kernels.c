@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which kernels a guest has, and what they hold.  Every tree is constructed as
+ * the distribution lays it out. */
+
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "formats/core/cleanup.h"
+#include "guest-tree.h"
+#include "inject/linux-internal.h"
+#include "test-util.h"
+
+static const struct guest_tree_entry nothing[] = { { NULL, NULL, NULL, 0 } };
+
+/* Find the kernels of TREE; the caller clears L and closes its guest. */
+static struct linux_guest
+find (const char *tree, const char *distro)
+{
+  struct v2v_error *err = NULL;
+  struct linux_guest l = { .g = guest_tree_open (tree, V2V_FAMILY_LINUX, distro,
+                                                 -1) };
+
+  l.os = v2v_guest_os (l.g);
+  assert_ok (linux_find_kernels (&l, &err), err);
+  return l;
+}
+
+static void
+done (struct linux_guest *l, char *tree)
+{
+  linux_kernels_clear (l);
+  v2v_guest_close (l->g);
+  test_tmpdir_remove (tree);
+}
+
+static void
+assert_kernel (const struct linux_kernel *k, const char *version,
+               const char *image, const char *initramfs)
+{
+  assert_string_equal (k->version, version);
+  assert_string_equal (k->image, image);
+  if (initramfs == NULL)
+    assert_null (k->initramfs);
+  else
+    assert_string_equal (k->initramfs, initramfs);
+}
+
+/* One kernel per family: VERSION, the files, what must be found. */
+static const struct {
+  const char *distro, *version, *image, *initramfs;
+  const char *marker; /* one more file: "pkgbase" of Arch */
+} families[] = {
+  { "debian", "6.1.0-18-amd64", "/boot/vmlinuz-6.1.0-18-amd64",
+    "/boot/initrd.img-6.1.0-18-amd64", NULL },
+  { "ubuntu", "5.15.0-91-generic", "/boot/vmlinuz-5.15.0-91-generic",
+    "/boot/initrd.img-5.15.0-91-generic", NULL },
+  { "rhel", "2.6.32-754.el6.x86_64", "/boot/vmlinuz-2.6.32-754.el6.x86_64",
+    "/boot/initramfs-2.6.32-754.el6.x86_64.img", NULL },
+  { "centos", "2.6.18-419.el5", "/boot/vmlinuz-2.6.18-419.el5",
+    "/boot/initrd-2.6.18-419.el5.img", NULL },
+  { "sles", "5.14.21-150500.55.39-default",
+    "/boot/vmlinuz-5.14.21-150500.55.39-default",
+    "/boot/initrd-5.14.21-150500.55.39-default", NULL },
+  { "archlinux", "6.6.8-arch1-1", "/boot/vmlinuz-linux",
+    "/boot/initramfs-linux.img", "linux\n" },
+  { "alpinelinux", "6.6.7-0-lts", "/boot/vmlinuz-lts", "/boot/initramfs-lts",
+    NULL },
+  { "photon", "6.1.62-9.ph5", "/boot/vmlinuz-6.1.62-9.ph5",
+    "/boot/initrd.img-6.1.62-9.ph5", NULL },
+  { "gentoo", "6.6.3-gentoo", "/boot/kernel-6.6.3-gentoo",
+    "/boot/initramfs-6.6.3-gentoo.img", NULL },
+};
+
+static void
+test_constructed_initramfs_of_each_family_is_found (void **state)
+{
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (families); ++i) {
+    char *tree = guest_tree_make (nothing);
+    char path[256];
+    struct linux_guest l;
+
+    guest_tree_write (tree, families[i].image, "kernel");
+    guest_tree_write (tree, families[i].initramfs, "initramfs");
+    guest_tree_write (tree, "/boot/initramfs-linux-fallback.img", "generic");
+    snprintf (path, sizeof path, "/lib/modules/%s/%s", families[i].version,
+              families[i].marker ? "pkgbase" : "modules.dep");
+    guest_tree_write (tree, path, families[i].marker ? families[i].marker : "");
+    l = find (tree, families[i].distro);
+    assert_int_equal (l.nr_kernels, 1);
+    assert_kernel (&l.kernels[0], families[i].version, families[i].image,
+                   families[i].initramfs);
+    assert_true (l.kernels[0].offered);
+    done (&l, tree);
+  }
+}
+
+static void
+test_constructed_rhel9_bls_entries_say_what_is_offered (void **state)
+{
+  static const struct guest_tree_entry files[] = {
+    { "/lib/modules/5.14.0-70.el9.x86_64/modules.dep", "", NULL, 0 },
+    { "/lib/modules/5.14.0-362.el9.x86_64/modules.dep", "", NULL, 0 },
+    { "/lib/modules/5.14.0-9.el9.x86_64/vdso/", NULL, NULL, 0 },
+    { "/boot/vmlinuz-5.14.0-70.el9.x86_64", "k", NULL, 0 },
+    { "/boot/vmlinuz-5.14.0-362.el9.x86_64", "k", NULL, 0 },
+    { "/boot/vmlinuz-0-rescue-0123456789abcdef0123456789abcdef", "k", NULL, 0 },
+    { "/boot/initramfs-5.14.0-70.el9.x86_64.img", "i", NULL, 0 },
+    { "/boot/initramfs-5.14.0-70.el9.x86_64kdump.img", "i", NULL, 0 },
+    { "/boot/initramfs-5.14.0-362.el9.x86_64.img", "i", NULL, 0 },
+    { "/boot/loader/entries/a-5.14.0-362.el9.x86_64.conf",
+      "title RHEL\nversion 5.14.0-362.el9.x86_64\n"
+      "linux /vmlinuz-5.14.0-362.el9.x86_64\n"
+      "initrd /initramfs-5.14.0-362.el9.x86_64.img $tuned_initrd\n"
+      "options root=/dev/mapper/rhel-root\n",
+      NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct linux_guest l;
+  (void) state;
+
+  l = find (tree, "rhel");
+  assert_int_equal (l.nr_kernels, 2);
+  /* By value: 70 comes before 362. */
+  assert_kernel (&l.kernels[0], "5.14.0-70.el9.x86_64",
+                 "/boot/vmlinuz-5.14.0-70.el9.x86_64",
+                 "/boot/initramfs-5.14.0-70.el9.x86_64.img");
+  assert_false (l.kernels[0].offered);
+  assert_kernel (&l.kernels[1], "5.14.0-362.el9.x86_64",
+                 "/boot/vmlinuz-5.14.0-362.el9.x86_64",
+                 "/boot/initramfs-5.14.0-362.el9.x86_64.img");
+  assert_true (l.kernels[1].offered);
+  done (&l, tree);
+}
+
+static void
+test_constructed_grub_entry_names_an_unusual_initramfs (void **state)
+{
+  static const struct guest_tree_entry files[] = {
+    { "/lib/modules/6.9.1/modules.dep", "", NULL, 0 },
+    { "/boot/vmlinuz-6.9.1", "k", NULL, 0 },
+    { "/boot/ramdisk-of-mine", "i", NULL, 0 },
+    { "/boot/intel-ucode.img", "i", NULL, 0 },
+    { "/boot/grub/grub.cfg",
+      "menuentry 'x' {\n\tlinux\t/@/boot/vmlinuz-6.9.1 root=UUID=1\n"
+      "\tinitrd\t/intel-ucode.img ($root)/ramdisk-of-mine\n}\n",
+      NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct linux_guest l;
+  (void) state;
+
+  l = find (tree, "unknown");
+  assert_int_equal (l.nr_kernels, 1);
+  assert_kernel (&l.kernels[0], "6.9.1", "/boot/vmlinuz-6.9.1",
+                 "/boot/ramdisk-of-mine");
+  done (&l, tree);
+}
+
+static void
+test_constructed_unified_kernel_image_is_found (void **state)
+{
+  char *tree = guest_tree_make (nothing);
+  struct linux_guest l;
+  (void) state;
+
+  guest_tree_write (tree, "/usr/lib/modules/6.8.5-301.fc40.x86_64/modules.dep",
+                    "");
+  guest_tree_write (tree, "/boot/efi/EFI/Linux/0123-6.8.5-301.fc40.x86_64.efi",
+                    "MZ");
+  l = find (tree, "fedora");
+  assert_int_equal (l.nr_kernels, 1);
+  assert_true (l.kernels[0].is_uki);
+  assert_true (l.kernels[0].offered);
+  done (&l, tree);
+}
+
+static void
+test_constructed_kernel_without_modules_has_them_by_config (void **state)
+{
+  char *tree = guest_tree_make (nothing);
+  struct v2v_error *err = NULL;
+  struct linux_guest l;
+  (void) state;
+
+  guest_tree_write (tree, "/boot/vmlinuz-6.6.0-mine", "k");
+  guest_tree_write (tree, "/boot/config-6.6.0-mine",
+                    "# CONFIG_HYPERV_NET is not set\nCONFIG_HYPERV=y\n"
+                    "CONFIG_HYPERV_STORAGE=y\nCONFIG_HYPERV_UTILS=m\n");
+  l = find (tree, "unknown");
+  assert_int_equal (l.nr_kernels, 1);
+  assert_int_equal (
+      linux_module_find (&l, &l.kernels[0], "hv_vmbus", NULL, &err),
+      LINUX_MODULE_BUILTIN);
+  assert_int_equal (
+      linux_module_find (&l, &l.kernels[0], "hv_storvsc", NULL, &err),
+      LINUX_MODULE_BUILTIN);
+  assert_int_equal (
+      linux_module_find (&l, &l.kernels[0], "hv_netvsc", NULL, &err),
+      LINUX_MODULE_MISSING);
+  assert_int_equal (
+      linux_module_find (&l, &l.kernels[0], "hv_utils", NULL, &err),
+      LINUX_MODULE_MISSING);
+  done (&l, tree);
+}
+
+static void
+test_constructed_modules_with_dashes_suffixes_and_no_list (void **state)
+{
+  static const struct guest_tree_entry files[] = {
+    { "/boot/vmlinuz-6.1-a", "k", NULL, 0 },
+    { "/lib/modules/6.1-a/modules.builtin", "kernel/drivers/hv/hv_vmbus.ko\n",
+      NULL, 0 },
+    { "/lib/modules/6.1-a/modules.dep",
+      "kernel/drivers/input/serio/hyperv-keyboard.ko.zst: \n"
+      "kernel/drivers/gone/hv_netvsc.ko: kernel/drivers/hv/hv_vmbus.ko\n",
+      NULL, 0 },
+    { "/lib/modules/6.1-a/kernel/drivers/input/serio/hyperv-keyboard.ko.zst",
+      "x", NULL, 0 },
+    { "/boot/vmlinuz-6.2-b", "k", NULL, 0 },
+    { "/lib/modules/6.2-b/kernel/drivers/scsi/hv_storvsc.ko.xz", "x", NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct v2v_error *err = NULL;
+  struct linux_guest l;
+  char *path = NULL;
+  (void) state;
+
+  l = find (tree, "debian");
+  assert_int_equal (l.nr_kernels, 2);
+  assert_int_equal (
+      linux_module_find (&l, &l.kernels[0], "hv-vmbus", &path, &err),
+      LINUX_MODULE_BUILTIN);
+  assert_null (path);
+  assert_int_equal (
+      linux_module_find (&l, &l.kernels[0], "hyperv_keyboard", &path, &err),
+      LINUX_MODULE_FILE);
+  assert_string_equal (path,
+                       "kernel/drivers/input/serio/hyperv-keyboard.ko.zst");
+  free (path);
+  /* The list names it, but it is not there. */
+  assert_int_equal (
+      linux_module_find (&l, &l.kernels[0], "hv_netvsc", &path, &err),
+      LINUX_MODULE_MISSING);
+  /* No list at all: looked for where it belongs. */
+  assert_int_equal (
+      linux_module_find (&l, &l.kernels[1], "hv_storvsc", &path, &err),
+      LINUX_MODULE_FILE);
+  assert_string_equal (path, "kernel/drivers/scsi/hv_storvsc.ko.xz");
+  free (path);
+  done (&l, tree);
+}
+
+static void
+test_constructed_more_than_64_kernels_are_refused (void **state)
+{
+  char *tree = guest_tree_make (nothing);
+  struct v2v_error *err = NULL;
+  struct linux_guest l = { 0 };
+  (void) state;
+
+  for (int i = 0; i < 65; ++i) {
+    char path[64];
+
+    snprintf (path, sizeof path, "/boot/vmlinuz-1.%d", i);
+    guest_tree_write (tree, path, "k");
+    if (i != 63)
+      continue;
+    l = find (tree, "debian"); /* 64 are fine */
+    assert_int_equal (l.nr_kernels, 64);
+  }
+  assert_int_equal (linux_find_kernels (&l, &err), -1);
+  assert_error (&err, V2V_ERR_GUEST, "more than 64 kernels");
+  done (&l, tree);
+}
+
+static void
+test_versions_compare_by_value (void **state)
+{
+  (void) state;
+  assert_true (linux_compare_versions ("5.14.0-70.el9", "5.14.0-362.el9") < 0);
+  assert_true (linux_compare_versions ("6.1.0-9", "6.1.0-18") < 0);
+  assert_int_equal (linux_compare_versions ("6.01", "6.1"), 0);
+  assert_true (linux_compare_versions ("6.1-a", "6.1") > 0);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_constructed_initramfs_of_each_family_is_found),
+    cmocka_unit_test (test_constructed_rhel9_bls_entries_say_what_is_offered),
+    cmocka_unit_test (test_constructed_grub_entry_names_an_unusual_initramfs),
+    cmocka_unit_test (test_constructed_unified_kernel_image_is_found),
+    cmocka_unit_test (
+        test_constructed_kernel_without_modules_has_them_by_config),
+    cmocka_unit_test (
+        test_constructed_modules_with_dashes_suffixes_and_no_list),
+    cmocka_unit_test (test_constructed_more_than_64_kernels_are_refused),
+    cmocka_unit_test (test_versions_compare_by_value),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
