@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Machines to plans: the generation, each limit at n and n+1, each device. */
+/* Machines to plans: the generation, each limit at n and n+1, disks, names. */
 
 #include <config.h>
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,135 +10,7 @@
 #include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
 #include "formats/guest-os.h"
-#include "formats/hyperv-internal.h"
-#include "test-util.h"
-
-#define MAX_DISKS 300
-
-/* A machine under construction, with evidence for each disk. */
-struct fixture {
-  struct v2v_machine *m;
-  struct v2v_disk_evidence ev[MAX_DISKS];
-  const struct v2v_disk_evidence *list[MAX_DISKS];
-  struct v2v_hyperv_opts opts;
-  struct v2v_hyperv_plan *plan;
-  struct v2v_error *err;
-};
-
-static const struct v2v_disk_evidence bios_disk = {
-  .size_bytes = 16 * V2V_GIB,
-  .sector_bytes = 512,
-  .table = V2V_TABLE_MBR,
-  .nr_partitions = 1,
-  .boot_code = true,
-  .active_partition = true,
-  .bios_loader = "grub",
-};
-static const struct v2v_disk_evidence efi_disk = {
-  .size_bytes = 16 * V2V_GIB,
-  .sector_bytes = 512,
-  .table = V2V_TABLE_GPT,
-  .nr_partitions = 2,
-  .esp = true,
-  .esp_readable = true,
-  .fallback_loader = true,
-  .shim_loader = true,
-};
-static const struct v2v_disk_evidence data_disk = {
-  .size_bytes = 100 * V2V_GIB,
-  .sector_bytes = 512,
-  .table = V2V_TABLE_MBR,
-  .nr_partitions = 1,
-};
-
-static int
-setup (void **state)
-{
-  struct fixture *f = calloc (1, sizeof *f);
-
-  f->m = v2v_machine_new (NULL);
-  f->m->name = strdup ("web 1");
-  f->m->os_id = strdup ("debian10-64");
-  f->m->memory_bytes = V2V_GIB;
-  f->m->firmware_stated = true;
-  *state = f;
-  return 0;
-}
-
-static int
-teardown (void **state)
-{
-  struct fixture *f = *state;
-
-  v2v_hyperv_plan_free (f->plan);
-  v2v_machine_free (f->m);
-  v2v_error_free (f->err);
-  free (f);
-  return 0;
-}
-
-/* Add a disk scsi0:N with EVIDENCE (NULL: not looked into). */
-static struct v2v_disk *
-add_disk (struct fixture *f, const struct v2v_disk_evidence *evidence)
-{
-  const size_t i = f->m->nr_disks;
-  struct v2v_disk *d = v2v_machine_add_disk (f->m);
-
-  assert_true (i < MAX_DISKS);
-  assert_true (asprintf (&d->id, "scsi0:%zu", i) > 0);
-  d->bus = V2V_BUS_SCSI;
-  d->unit = (unsigned) i;
-  d->capacity_bytes = V2V_GIB;
-  if (evidence != NULL) {
-    f->ev[i] = *evidence;
-    f->list[i] = &f->ev[i];
-  }
-  return d;
-}
-
-static struct v2v_nic *
-add_nic (struct fixture *f, const char *network, const char *mac)
-{
-  const size_t i = f->m->nr_nics;
-  struct v2v_nic *n = v2v_machine_add_nic (f->m);
-
-  assert_true (asprintf (&n->id, "ethernet%zu", i) > 0);
-  n->network = network ? strdup (network) : NULL;
-  n->mac = mac ? strdup (mac) : NULL;
-  return n;
-}
-
-static void
-set_os (struct fixture *f, const char *id)
-{
-  free (f->m->os_id);
-  f->m->os_id = id ? strdup (id) : NULL;
-}
-
-static const struct v2v_hyperv_plan *
-plan (struct fixture *f)
-{
-  v2v_hyperv_plan_free (f->plan);
-  f->plan =
-      v2v_hyperv_plan_new (f->m, f->list, f->m->nr_disks, &f->opts, &f->err);
-  assert_ptr (f->plan, f->err);
-  return f->plan;
-}
-
-static void
-refused (struct fixture *f, enum v2v_error_code code, const char *text)
-{
-  v2v_hyperv_plan_free (f->plan);
-  f->plan =
-      v2v_hyperv_plan_new (f->m, f->list, f->m->nr_disks, &f->opts, &f->err);
-  assert_null (f->plan);
-  assert_error (&f->err, code, text);
-}
-
-#define assert_finding(f, id)                                                  \
-  assert_non_null (v2v_findings_find (&(f)->plan->findings, id))
-#define assert_no_finding(f, id)                                               \
-  assert_null (v2v_findings_find (&(f)->plan->findings, id))
+#include "hyperv-util.h"
 
 /* ---- generation ---- */
 
@@ -152,36 +23,36 @@ test_generation_follows_firmware_and_disks (void **state)
     const struct v2v_disk_evidence *disk;
     unsigned generation; /* 0 = refused */
   } rows[] = {
-    { V2V_FIRMWARE_BIOS, true, &bios_disk, 1 },
-    { V2V_FIRMWARE_BIOS, true, &data_disk, 1 },
+    { V2V_FIRMWARE_BIOS, true, &hyperv_test_bios_disk, 1 },
+    { V2V_FIRMWARE_BIOS, true, &hyperv_test_data_disk, 1 },
     { V2V_FIRMWARE_BIOS, true, NULL, 1 },
-    { V2V_FIRMWARE_BIOS, true, &efi_disk, 0 },
-    { V2V_FIRMWARE_EFI, true, &efi_disk, 2 },
-    { V2V_FIRMWARE_EFI, true, &data_disk, 2 },
+    { V2V_FIRMWARE_BIOS, true, &hyperv_test_efi_disk, 0 },
+    { V2V_FIRMWARE_EFI, true, &hyperv_test_efi_disk, 2 },
+    { V2V_FIRMWARE_EFI, true, &hyperv_test_data_disk, 2 },
     { V2V_FIRMWARE_EFI, true, NULL, 2 },
-    { V2V_FIRMWARE_EFI, true, &bios_disk, 0 },
-    { V2V_FIRMWARE_BIOS, false, &bios_disk, 1 },
-    { V2V_FIRMWARE_BIOS, false, &efi_disk, 2 },
-    { V2V_FIRMWARE_BIOS, false, &data_disk, 1 },
+    { V2V_FIRMWARE_EFI, true, &hyperv_test_bios_disk, 0 },
+    { V2V_FIRMWARE_BIOS, false, &hyperv_test_bios_disk, 1 },
+    { V2V_FIRMWARE_BIOS, false, &hyperv_test_efi_disk, 2 },
+    { V2V_FIRMWARE_BIOS, false, &hyperv_test_data_disk, 1 },
     { V2V_FIRMWARE_BIOS, false, NULL, 1 },
   };
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
     void *one;
-    struct fixture *f;
+    struct hyperv_test *f;
 
-    setup (&one);
+    hyperv_test_setup (&one);
     f = one;
     f->m->firmware = rows[i].firmware;
     f->m->firmware_stated = rows[i].stated;
-    add_disk (f, rows[i].disk);
+    hyperv_test_add_disk (f, rows[i].disk);
     if (rows[i].generation == 0)
-      refused (f, V2V_ERR_UNSUPPORTED, "hold only an");
+      hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "hold only an");
     else {
-      assert_int_equal (plan (f)->generation, rows[i].generation);
+      assert_int_equal (hyperv_test_plan (f)->generation, rows[i].generation);
       assert_true (f->plan->nr_reasons >= 2);
     }
-    teardown (&one);
+    hyperv_test_teardown (&one);
   }
   (void) state;
 }
@@ -189,42 +60,42 @@ test_generation_follows_firmware_and_disks (void **state)
 static void
 test_a_disk_with_both_loaders_follows_the_firmware (void **state)
 {
-  struct fixture *f = *state;
-  struct v2v_disk_evidence both = efi_disk;
+  struct hyperv_test *f = *state;
+  struct v2v_disk_evidence both = hyperv_test_efi_disk;
 
   both.boot_code = both.bios_boot_partition = true;
-  add_disk (f, &both);
+  hyperv_test_add_disk (f, &both);
   f->m->firmware_stated = false;
-  assert_int_equal (plan (f)->generation, 1);
+  assert_int_equal (hyperv_test_plan (f)->generation, 1);
   assert_no_finding (f, "generation.conflict");
   f->m->firmware = V2V_FIRMWARE_EFI;
-  assert_int_equal (plan (f)->generation, 2);
+  assert_int_equal (hyperv_test_plan (f)->generation, 2);
 }
 
 static void
 test_a_forced_generation_turns_refusal_into_a_finding (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, &efi_disk);
-  refused (f, V2V_ERR_UNSUPPORTED, "generation 1 starts by BIOS");
+  hyperv_test_add_disk (f, &hyperv_test_efi_disk);
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "generation 1 starts by BIOS");
   f->opts.generation = 1;
-  assert_int_equal (plan (f)->generation, 1);
+  assert_int_equal (hyperv_test_plan (f)->generation, 1);
   assert_finding (f, "boot.not-startable");
   f->opts.generation = 2;
-  assert_int_equal (plan (f)->generation, 2);
+  assert_int_equal (hyperv_test_plan (f)->generation, 2);
   assert_finding (f, "generation.forced");
   assert_no_finding (f, "boot.not-startable");
   f->opts.generation = 3;
-  refused (f, V2V_ERR_USAGE, "generation 3");
+  hyperv_test_refused (f, V2V_ERR_USAGE, "generation 3");
 }
 
 static void
 test_a_refusal_hints_how_to_force_it (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, &efi_disk);
+  hyperv_test_add_disk (f, &hyperv_test_efi_disk);
   f->plan = v2v_hyperv_plan_new (f->m, f->list, 1, &f->opts, &f->err);
   assert_null (f->plan);
   assert_non_null (strstr (v2v_error_hint (f->err), "--generation 2"));
@@ -258,19 +129,19 @@ test_systems_that_do_not_start_are_refused (void **state)
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
     void *one;
-    struct fixture *f;
+    struct hyperv_test *f;
 
-    setup (&one);
+    hyperv_test_setup (&one);
     f = one;
-    set_os (f, rows[i].os);
+    hyperv_test_set_os (f, rows[i].os);
     f->m->firmware = rows[i].firmware;
-    add_disk (f, NULL);
+    hyperv_test_add_disk (f, NULL);
     if (rows[i].message != NULL) {
-      refused (f, V2V_ERR_UNSUPPORTED, rows[i].message);
+      hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, rows[i].message);
       f->opts.generation = 2; /* and can be forced */
     }
-    plan (f);
-    teardown (&one);
+    hyperv_test_plan (f);
+    hyperv_test_teardown (&one);
   }
   (void) state;
 }
@@ -278,27 +149,27 @@ test_systems_that_do_not_start_are_refused (void **state)
 static void
 test_an_old_linux_id_is_a_warning_only (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   f->m->firmware = V2V_FIRMWARE_EFI;
-  add_disk (f, &efi_disk);
-  set_os (f, "rhel6-64");
-  assert_int_equal (plan (f)->generation, 2);
+  hyperv_test_add_disk (f, &hyperv_test_efi_disk);
+  hyperv_test_set_os (f, "rhel6-64");
+  assert_int_equal (hyperv_test_plan (f)->generation, 2);
   assert_finding (f, "guest.old-for-generation-2");
-  set_os (f, "rhel7-64");
-  plan (f);
+  hyperv_test_set_os (f, "rhel7-64");
+  hyperv_test_plan (f);
   assert_no_finding (f, "guest.old-for-generation-2");
 }
 
 static void
 test_a_64_bit_loader_on_disk_outweighs_a_32_bit_id (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  set_os (f, "ubuntu");
+  hyperv_test_set_os (f, "ubuntu");
   f->m->firmware = V2V_FIRMWARE_EFI;
-  add_disk (f, &efi_disk);
-  assert_int_equal (plan (f)->generation, 2);
+  hyperv_test_add_disk (f, &hyperv_test_efi_disk);
+  assert_int_equal (hyperv_test_plan (f)->generation, 2);
 }
 
 /* ---- limits ---- */
@@ -306,11 +177,11 @@ test_a_64_bit_loader_on_disk_outweighs_a_32_bit_id (void **state)
 static void
 test_processor_limit (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, NULL);
+  hyperv_test_add_disk (f, NULL);
   f->m->nr_cpus = 64;
-  assert_int_equal (plan (f)->nr_cpus, 64);
+  assert_int_equal (hyperv_test_plan (f)->nr_cpus, 64);
   f->m->nr_cpus = 65;
   /* The hint says what one would get. */
   assert_null (
@@ -319,34 +190,37 @@ test_processor_limit (void **state)
                        "with --generation 1 it gets 64 processors");
   v2v_error_free (f->err);
   f->err = NULL;
-  refused (f, V2V_ERR_UNSUPPORTED, "65 processors, and generation 1");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED,
+                       "65 processors, and generation 1");
   f->opts.generation = 1;
-  assert_int_equal (plan (f)->nr_cpus, 64);
+  assert_int_equal (hyperv_test_plan (f)->nr_cpus, 64);
   assert_finding (f, "cpu.limit");
   f->opts.generation = 0;
   f->m->firmware = V2V_FIRMWARE_EFI;
   f->m->nr_cpus = 2048;
-  assert_int_equal (plan (f)->nr_cpus, 2048);
+  assert_int_equal (hyperv_test_plan (f)->nr_cpus, 2048);
   f->m->nr_cpus = 2049;
-  refused (f, V2V_ERR_UNSUPPORTED, "at most 2048");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "at most 2048");
 }
 
 static void
 test_memory_limit (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, NULL);
+  hyperv_test_add_disk (f, NULL);
   f->m->memory_bytes = V2V_TIB;
-  assert_true (plan (f)->memory_bytes == V2V_TIB);
+  assert_true (hyperv_test_plan (f)->memory_bytes == V2V_TIB);
   f->m->memory_bytes = V2V_TIB + 1; /* rounded up past it */
-  refused (f, V2V_ERR_UNSUPPORTED, "bytes of memory, and generation 1");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED,
+                       "bytes of memory, and generation 1");
   f->m->firmware = V2V_FIRMWARE_EFI;
-  assert_true (plan (f)->memory_bytes == V2V_TIB + 2 * V2V_MIB);
+  assert_true (hyperv_test_plan (f)->memory_bytes == V2V_TIB + 2 * V2V_MIB);
   f->m->memory_bytes = 240 * V2V_TIB;
-  plan (f);
+  hyperv_test_plan (f);
   f->m->memory_bytes = 240 * V2V_TIB + 1;
-  refused (f, V2V_ERR_UNSUPPORTED, "bytes of memory, and generation 2");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED,
+                       "bytes of memory, and generation 2");
 }
 
 static void
@@ -363,11 +237,11 @@ test_memory_is_rounded_up (void **state)
     { V2V_GIB + 1, V2V_GIB + 2 * V2V_MIB },
     { 0, 2 * V2V_GIB },
   };
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
     f->m->memory_bytes = rows[i].in;
-    assert_true (plan (f)->memory_bytes == rows[i].out);
+    assert_true (hyperv_test_plan (f)->memory_bytes == rows[i].out);
     if (rows[i].in == 0)
       assert_finding (f, "memory.missing");
     else if (rows[i].in != rows[i].out)
@@ -380,55 +254,56 @@ test_memory_is_rounded_up (void **state)
 static void
 test_memory_of_all_ones_does_not_overflow (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   f->m->memory_bytes = UINT64_MAX;
-  refused (f, V2V_ERR_UNSUPPORTED, "bytes of memory");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "bytes of memory");
 }
 
 static void
 test_boot_disk_size_limit (void **state)
 {
-  struct fixture *f = *state;
-  struct v2v_disk_evidence e = bios_disk;
+  struct hyperv_test *f = *state;
+  struct v2v_disk_evidence e = hyperv_test_bios_disk;
 
   e.size_bytes = 2 * V2V_TIB;
-  add_disk (f, &e);
-  plan (f);
+  hyperv_test_add_disk (f, &e);
+  hyperv_test_plan (f);
   f->ev[0].size_bytes++;
-  refused (f, V2V_ERR_UNSUPPORTED, "generation 1 starts from a disk of");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED,
+                       "generation 1 starts from a disk of");
   f->opts.generation = 1;
-  plan (f);
+  hyperv_test_plan (f);
   assert_finding (f, "boot.disk-size");
 }
 
 static void
 test_disk_size_limit_by_format (void **state)
 {
-  struct fixture *f = *state;
-  struct v2v_disk_evidence e = data_disk;
+  struct hyperv_test *f = *state;
+  struct v2v_disk_evidence e = hyperv_test_data_disk;
 
-  add_disk (f, &bios_disk);
+  hyperv_test_add_disk (f, &hyperv_test_bios_disk);
   e.size_bytes = 64 * V2V_TIB;
-  add_disk (f, &e);
-  plan (f);
+  hyperv_test_add_disk (f, &e);
+  hyperv_test_plan (f);
   f->ev[1].size_bytes++;
-  refused (f, V2V_ERR_UNSUPPORTED, "a VHDX has at most");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "a VHDX has at most");
   f->opts.disk_format = V2V_HYPERV_VHD;
   f->ev[1].size_bytes = 2040 * V2V_GIB;
-  assert_string_equal (plan (f)->disks[1].file, "web-1-disk2.vhd");
+  assert_string_equal (hyperv_test_plan (f)->disks[1].file, "web-1-disk2.vhd");
   f->ev[1].size_bytes++;
-  refused (f, V2V_ERR_UNSUPPORTED, "a VHD has at most");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "a VHD has at most");
 }
 
 static void
 test_a_size_known_later_is_checked_too (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, NULL);
-  add_disk (f, NULL);
-  plan (f);
+  hyperv_test_add_disk (f, NULL);
+  hyperv_test_add_disk (f, NULL);
+  hyperv_test_plan (f);
   assert_ok (v2v_hyperv_plan_set_disk_size (f->plan, 0, 2 * V2V_TIB, &f->err),
              f->err);
   assert_int_equal (
@@ -446,37 +321,28 @@ test_a_size_known_later_is_checked_too (void **state)
 static void
 test_generation_2_refuses_vhd (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   f->m->firmware = V2V_FIRMWARE_EFI;
   f->opts.disk_format = V2V_HYPERV_VHD;
-  add_disk (f, &efi_disk);
-  refused (f, V2V_ERR_UNSUPPORTED, "VHDX only");
+  hyperv_test_add_disk (f, &hyperv_test_efi_disk);
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "VHDX only");
 }
 
 /* ---- disks ---- */
 
 static void
-assert_place (const struct v2v_hyperv_place *p, enum v2v_hyperv_bus bus,
-              unsigned controller, unsigned location)
-{
-  assert_int_equal (p->bus, bus);
-  assert_int_equal (p->controller, controller);
-  assert_int_equal (p->location, location);
-}
-
-static void
 test_generation_1_boots_from_ide_and_the_rest_is_scsi (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, &bios_disk);
-  add_disk (f, &data_disk);
-  add_disk (f, &data_disk);
-  plan (f);
-  assert_place (&f->plan->disks[0].place, V2V_HYPERV_IDE, 0, 0);
-  assert_place (&f->plan->disks[1].place, V2V_HYPERV_SCSI, 0, 0);
-  assert_place (&f->plan->disks[2].place, V2V_HYPERV_SCSI, 0, 1);
+  hyperv_test_add_disk (f, &hyperv_test_bios_disk);
+  hyperv_test_add_disk (f, &hyperv_test_data_disk);
+  hyperv_test_add_disk (f, &hyperv_test_data_disk);
+  hyperv_test_plan (f);
+  hyperv_test_assert_place (&f->plan->disks[0].place, V2V_HYPERV_IDE, 0, 0);
+  hyperv_test_assert_place (&f->plan->disks[1].place, V2V_HYPERV_SCSI, 0, 0);
+  hyperv_test_assert_place (&f->plan->disks[2].place, V2V_HYPERV_SCSI, 0, 1);
   assert_true (f->plan->disks[0].boot);
   assert_false (f->plan->disks[1].boot);
   assert_string_equal (f->plan->disks[0].file, "web-1-disk1.vhdx");
@@ -487,14 +353,14 @@ test_generation_1_boots_from_ide_and_the_rest_is_scsi (void **state)
 static void
 test_generation_2_keeps_source_order_on_scsi (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   f->m->firmware = V2V_FIRMWARE_EFI;
-  add_disk (f, &data_disk);
-  add_disk (f, &efi_disk);
-  plan (f);
-  assert_place (&f->plan->disks[0].place, V2V_HYPERV_SCSI, 0, 0);
-  assert_place (&f->plan->disks[1].place, V2V_HYPERV_SCSI, 0, 1);
+  hyperv_test_add_disk (f, &hyperv_test_data_disk);
+  hyperv_test_add_disk (f, &hyperv_test_efi_disk);
+  hyperv_test_plan (f);
+  hyperv_test_assert_place (&f->plan->disks[0].place, V2V_HYPERV_SCSI, 0, 0);
+  hyperv_test_assert_place (&f->plan->disks[1].place, V2V_HYPERV_SCSI, 0, 1);
   assert_false (f->plan->disks[0].boot);
   assert_true (f->plan->disks[1].boot);
   assert_finding (f, "boot.disk-chosen");
@@ -505,523 +371,113 @@ test_generation_2_keeps_source_order_on_scsi (void **state)
 static void
 test_a_boot_order_in_the_source_wins_over_evidence (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, &bios_disk);
-  add_disk (f, &data_disk)->boot_order = 0;
-  plan (f);
+  hyperv_test_add_disk (f, &hyperv_test_bios_disk);
+  hyperv_test_add_disk (f, &hyperv_test_data_disk)->boot_order = 0;
+  hyperv_test_plan (f);
   assert_true (f->plan->disks[1].boot);
-  assert_place (&f->plan->disks[1].place, V2V_HYPERV_IDE, 0, 0);
+  hyperv_test_assert_place (&f->plan->disks[1].place, V2V_HYPERV_IDE, 0, 0);
   assert_no_finding (f, "boot.disk-chosen");
 }
 
 static void
 test_disk_count_limit (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, &bios_disk);
+  hyperv_test_add_disk (f, &hyperv_test_bios_disk);
   for (unsigned i = 0; i < 256; ++i)
-    add_disk (f, &data_disk);
-  plan (f);
+    hyperv_test_add_disk (f, &hyperv_test_data_disk);
+  hyperv_test_plan (f);
   assert_int_equal (f->plan->nr_scsi_controllers, 4);
-  assert_place (&f->plan->disks[64].place, V2V_HYPERV_SCSI, 0, 63);
-  assert_place (&f->plan->disks[65].place, V2V_HYPERV_SCSI, 1, 0);
-  assert_place (&f->plan->disks[256].place, V2V_HYPERV_SCSI, 3, 63);
-  add_disk (f, &data_disk);
-  plan (f);
-  assert_place (&f->plan->disks[257].place, V2V_HYPERV_IDE, 0, 1);
-  add_disk (f, &data_disk);
-  refused (f, V2V_ERR_UNSUPPORTED, "disk 259 has no place");
+  hyperv_test_assert_place (&f->plan->disks[64].place, V2V_HYPERV_SCSI, 0, 63);
+  hyperv_test_assert_place (&f->plan->disks[65].place, V2V_HYPERV_SCSI, 1, 0);
+  hyperv_test_assert_place (&f->plan->disks[256].place, V2V_HYPERV_SCSI, 3, 63);
+  hyperv_test_add_disk (f, &hyperv_test_data_disk);
+  hyperv_test_plan (f);
+  hyperv_test_assert_place (&f->plan->disks[257].place, V2V_HYPERV_IDE, 0, 1);
+  hyperv_test_add_disk (f, &hyperv_test_data_disk);
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "disk 259 has no place");
 }
 
 static void
 test_disk_count_limit_of_generation_2 (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   f->m->firmware = V2V_FIRMWARE_EFI;
   for (unsigned i = 0; i < 256; ++i)
-    add_disk (f, i == 0 ? &efi_disk : &data_disk);
+    hyperv_test_add_disk (f, i == 0 ? &hyperv_test_efi_disk
+                                    : &hyperv_test_data_disk);
   v2v_machine_add_removable (f->m);
-  plan (f);
+  hyperv_test_plan (f);
   assert_int_equal (f->plan->nr_dvds, 0);
   assert_finding (f, "cd.dropped");
-  add_disk (f, &data_disk);
-  refused (f, V2V_ERR_UNSUPPORTED, "disk 257 has no place");
+  hyperv_test_add_disk (f, &hyperv_test_data_disk);
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "disk 257 has no place");
 }
 
 static void
 test_shared_disks_by_policy (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, &bios_disk);
-  add_disk (f, &data_disk)->shared = true;
-  plan (f);
+  hyperv_test_add_disk (f, &hyperv_test_bios_disk);
+  hyperv_test_add_disk (f, &hyperv_test_data_disk)->shared = true;
+  hyperv_test_plan (f);
   assert_int_equal (f->plan->nr_disks, 1);
   assert_finding (f, "disk.shared");
   f->opts.shared_disks = V2V_SHARED_PRIVATE;
-  assert_int_equal (plan (f)->nr_disks, 2);
+  assert_int_equal (hyperv_test_plan (f)->nr_disks, 2);
   assert_finding (f, "disk.shared-private");
   f->opts.shared_disks = V2V_SHARED_REFUSE;
-  refused (f, V2V_ERR_UNSUPPORTED, "scsi0:1: is shared");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "scsi0:1: is shared");
   f->opts.shared_disks = V2V_SHARED_SKIP;
   f->m->disks[0].shared = true;
-  refused (f, V2V_ERR_UNSUPPORTED, "all of its 2 disks are shared");
+  hyperv_test_refused (f, V2V_ERR_UNSUPPORTED, "all of its 2 disks are shared");
 }
 
 static void
 test_blank_disks_need_a_capacity (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
   struct v2v_disk *d;
 
-  add_disk (f, &bios_disk);
-  d = add_disk (f, NULL);
+  hyperv_test_add_disk (f, &hyperv_test_bios_disk);
+  d = hyperv_test_add_disk (f, NULL);
   d->kind = V2V_DISK_BLANK;
-  plan (f);
+  hyperv_test_plan (f);
   assert_true (f->plan->disks[1].blank);
   assert_finding (f, "disk.blank");
   f->m->disks[1].capacity_bytes = 0;
-  refused (f, V2V_ERR_FORMAT, "neither a file nor a capacity");
+  hyperv_test_refused (f, V2V_ERR_FORMAT, "neither a file nor a capacity");
 }
 
 static void
 test_disk_modes_are_reported (void **state)
 {
-  struct fixture *f = *state;
-  struct v2v_disk *d = add_disk (f, &bios_disk);
+  struct hyperv_test *f = *state;
+  struct v2v_disk *d = hyperv_test_add_disk (f, &hyperv_test_bios_disk);
 
   d->mode = strdup ("persistent");
-  plan (f);
+  hyperv_test_plan (f);
   assert_no_finding (f, "disk.mode");
   free (d->mode);
   d->mode = strdup ("independent-nonpersistent");
-  plan (f);
+  hyperv_test_plan (f);
   assert_finding (f, "disk.mode");
 }
 
 static void
 test_disks_without_any_loader_are_converted_with_a_warning (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
-  add_disk (f, &data_disk);
-  plan (f);
+  hyperv_test_add_disk (f, &hyperv_test_data_disk);
+  hyperv_test_plan (f);
   assert_finding (f, "boot.nothing-found");
   assert_true (f->plan->disks[0].boot);
-}
-
-/* ---- removable media and ports ---- */
-
-static void
-test_cd_places (void **state)
-{
-  struct fixture *f = *state;
-  struct v2v_removable *r;
-
-  add_disk (f, &bios_disk);
-  for (unsigned i = 0; i < 4; ++i) {
-    r = v2v_machine_add_removable (f->m);
-    r->kind = i == 0 ? V2V_CD_IMAGE : i == 1 ? V2V_CD_HOST : V2V_CD_EMPTY;
-    r->unit = i;
-  }
-  f->m->removables[0].file = strdup ("[ds 1] iso/../a'b.iso");
-  plan (f);
-  assert_int_equal (f->plan->nr_dvds, 3);
-  assert_place (&f->plan->dvds[0].place, V2V_HYPERV_IDE, 1, 0);
-  assert_place (&f->plan->dvds[1].place, V2V_HYPERV_IDE, 1, 1);
-  assert_place (&f->plan->dvds[2].place, V2V_HYPERV_IDE, 0, 1);
-  assert_string_equal (f->plan->dvds[0].source_file, "a'b.iso");
-  assert_finding (f, "cd.image");
-  assert_finding (f, "cd.host");
-  assert_finding (f, "cd.dropped");
-  f->m->firmware = V2V_FIRMWARE_EFI;
-  f->ev[0] = efi_disk;
-  plan (f);
-  assert_int_equal (f->plan->nr_dvds, 4);
-  assert_place (&f->plan->dvds[0].place, V2V_HYPERV_SCSI, 0, 1);
-}
-
-static void
-test_floppy_needs_generation_1 (void **state)
-{
-  struct fixture *f = *state;
-  struct v2v_removable *r = v2v_machine_add_removable (f->m);
-
-  r->floppy = true;
-  r->kind = V2V_CD_IMAGE;
-  r->file = strdup ("drivers.flp");
-  plan (f);
-  assert_true (f->plan->floppy);
-  assert_finding (f, "floppy.image");
-  v2v_machine_add_removable (f->m)->floppy = true; /* a second one */
-  plan (f);
-  assert_finding (f, "floppy.dropped");
-  f->m->firmware = V2V_FIRMWARE_EFI;
-  plan (f);
-  assert_false (f->plan->floppy);
-  assert_finding (f, "floppy.dropped");
-}
-
-static void
-test_serial_ports (void **state)
-{
-  struct fixture *f = *state;
-
-  for (unsigned i = 0; i < 4; ++i) {
-    struct v2v_serial *s = v2v_machine_add_serial (f->m);
-    s->number = i;
-    s->kind = strdup (i == 1 ? "file" : "pipe");
-    s->path = strdup ("\\\\.\\pipe\\evil'name");
-  }
-  plan (f);
-  assert_int_equal (f->plan->nr_coms, 2);
-  assert_string_equal (f->plan->coms[0].pipe, "\\\\.\\pipe\\web-1-com1");
-  assert_string_equal (f->plan->coms[1].pipe, "\\\\.\\pipe\\web-1-com2");
-  assert_finding (f, "serial.pipe");
-  assert_finding (f, "serial.dropped");
-}
-
-static void
-test_boot_order_of_the_source_is_kept (void **state)
-{
-  struct fixture *f = *state;
-
-  f->m->boot_order = calloc (3, sizeof *f->m->boot_order);
-  f->m->boot_order[0] = strdup ("cdrom");
-  f->m->boot_order[1] = strdup ("disk");
-  add_disk (f, &bios_disk);
-  v2v_machine_add_removable (f->m);
-  plan (f);
-  assert_int_equal (f->plan->nr_boot, 4);
-  assert_int_equal (f->plan->boot[0].kind, V2V_BOOT_DVD);
-  assert_int_equal (f->plan->boot[1].kind, V2V_BOOT_DISK);
-  assert_int_equal (f->plan->boot[2].kind, V2V_BOOT_NETWORK);
-  assert_int_equal (f->plan->boot[3].kind, V2V_BOOT_FLOPPY);
-}
-
-/* ---- network ---- */
-
-static void
-test_nic_limits_of_generation_1 (void **state)
-{
-  struct fixture *f = *state;
-
-  for (unsigned i = 0; i < 12; ++i)
-    add_nic (f, "VM Network", NULL);
-  plan (f);
-  assert_int_equal (f->plan->nr_nics, 12);
-  assert_false (f->plan->nics[7].legacy);
-  assert_true (f->plan->nics[8].legacy);
-  assert_finding (f, "nic.legacy");
-  add_nic (f, "VM Network", NULL);
-  refused (f, V2V_ERR_UNSUPPORTED, "adapter 13 of 13 has no place");
-  f->opts.generation = 1;
-  assert_int_equal (plan (f)->nr_nics, 12);
-  assert_finding (f, "nic.limit");
-}
-
-static void
-test_nic_limit_of_generation_2 (void **state)
-{
-  struct fixture *f = *state;
-
-  f->m->firmware = V2V_FIRMWARE_EFI;
-  for (unsigned i = 0; i < 64; ++i)
-    add_nic (f, "VM Network", NULL);
-  plan (f);
-  assert_int_equal (f->plan->nr_nics, 64);
-  assert_false (f->plan->nics[63].legacy);
-  add_nic (f, "VM Network", NULL);
-  refused (f, V2V_ERR_UNSUPPORTED, "adapter 65 of 65");
-}
-
-static void
-test_old_systems_get_legacy_nics_only (void **state)
-{
-  struct fixture *f = *state;
-
-  set_os (f, "winNT");
-  for (unsigned i = 0; i < 4; ++i)
-    add_nic (f, "n", NULL);
-  plan (f);
-  assert_true (f->plan->nics[0].legacy);
-  assert_true (f->plan->older_os_compatibility);
-  assert_finding (f, "guest.no-support");
-  add_nic (f, "n", NULL);
-  refused (f, V2V_ERR_UNSUPPORTED, "adapter 5 of 5");
-}
-
-static void
-test_start_from_network_needs_a_legacy_nic_in_generation_1 (void **state)
-{
-  struct fixture *f = *state;
-
-  f->m->boot_order = calloc (2, sizeof *f->m->boot_order);
-  f->m->boot_order[0] = strdup ("network");
-  add_nic (f, "a", NULL);
-  add_nic (f, "b", NULL);
-  plan (f);
-  assert_true (f->plan->nics[0].legacy);
-  assert_false (f->plan->nics[1].legacy);
-  f->m->firmware = V2V_FIRMWARE_EFI;
-  plan (f);
-  assert_false (f->plan->nics[0].legacy);
-}
-
-static void
-test_mac_addresses (void **state)
-{
-  static const struct {
-    const char *in, *out, *finding;
-  } rows[] = {
-    { "00:50:56:aa:bb:cc", "005056AABBCC", NULL },
-    { "00-0C-29-01-02-03", "000C29010203", NULL },
-    { "0050.56aa.bbcc", "005056AABBCC", NULL },
-    { "00155d010203", "00155D010203", "nic.mac-pool" },
-    { "01:00:5e:00:00:01", "", "nic.mac-invalid" },
-    { "00:00:00:00:00:00", "", "nic.mac-invalid" },
-    { "00:50:56:aa:bb", "", "nic.mac-invalid" },
-    { "00:50:56:aa:bb:cc:dd", "", "nic.mac-invalid" },
-    { "00:50:56:aa:bb:c'", "", "nic.mac-invalid" },
-    { "", "", NULL },
-    { NULL, "", NULL },
-  };
-
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
-    void *one;
-    struct fixture *f;
-
-    setup (&one);
-    f = one;
-    add_nic (f, "n", rows[i].in);
-    plan (f);
-    assert_string_equal (f->plan->nics[0].mac, rows[i].out);
-    if (rows[i].finding)
-      assert_finding (f, rows[i].finding);
-    teardown (&one);
-  }
-  (void) state;
-}
-
-static void
-test_new_macs_and_duplicates (void **state)
-{
-  struct fixture *f = *state;
-
-  add_nic (f, "n", "00:50:56:00:00:01");
-  add_nic (f, "n", "00-50-56-00-00-01");
-  plan (f);
-  assert_finding (f, "nic.mac-duplicate");
-  assert_int_equal (
-      v2v_findings_find (&f->plan->findings, "nic.mac-duplicate")->severity,
-      V2V_CRITICAL);
-  f->opts.new_macs = true;
-  plan (f);
-  assert_string_equal (f->plan->nics[0].mac, "");
-  assert_finding (f, "nic.mac-new");
-  assert_no_finding (f, "nic.mac-duplicate");
-}
-
-static void
-test_switches_come_from_the_map_only (void **state)
-{
-  static const char text[] = "VM Network = External\n"
-                             "DMZ = Outer vlan 20\n"
-                             "Quiet = -\n";
-  struct fixture *f = *state;
-  struct v2v_network_map *map =
-      v2v_network_map_parse (text, sizeof text - 1, "map", &f->err);
-
-  assert_ptr (map, f->err);
-  f->opts.network_map = map;
-  add_nic (f, "VM Network", NULL)->vlan = 7;
-  add_nic (f, "DMZ", NULL)->vlan = 7;
-  add_nic (f, "Quiet", NULL);
-  add_nic (f, "Other", NULL);
-  add_nic (f, NULL, NULL);
-  plan (f);
-  assert_string_equal (f->plan->nics[0].switch_name, "External");
-  assert_int_equal (f->plan->nics[0].vlan, 7);
-  assert_string_equal (f->plan->nics[1].switch_name, "Outer");
-  assert_int_equal (f->plan->nics[1].vlan, 20);
-  assert_null (f->plan->nics[2].switch_name);
-  assert_false (f->plan->nics[2].unmapped);
-  assert_null (f->plan->nics[3].switch_name);
-  assert_true (f->plan->nics[3].unmapped);
-  assert_true (f->plan->nics[4].unmapped);
-  assert_finding (f, "nic.unmapped");
-  f->opts.strict_networks = true;
-  refused (f, V2V_ERR_USAGE, "network \"Other\" is not in the network map");
-  f->opts.default_switch = "Rest";
-  plan (f);
-  assert_string_equal (f->plan->nics[3].switch_name, "Rest");
-  assert_null (f->plan->nics[2].switch_name);
-  v2v_network_map_free (map);
-}
-
-static void
-test_vlans (void **state)
-{
-  static const struct {
-    int vlan;
-    enum v2v_hyperv_vlan_mode mode;
-    bool finding;
-  } rows[] = {
-    { -1, V2V_VLAN_MODE_UNTAGGED, false },
-    { 0, V2V_VLAN_MODE_UNTAGGED, false },
-    { 1, V2V_VLAN_MODE_ACCESS, false },
-    { 4094, V2V_VLAN_MODE_ACCESS, false },
-    { 4095, V2V_VLAN_MODE_TRUNK, false },
-    { 4096, V2V_VLAN_MODE_UNTAGGED, true },
-    { -2, V2V_VLAN_MODE_UNTAGGED, true },
-  };
-
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
-    void *one;
-    struct fixture *f;
-
-    setup (&one);
-    f = one;
-    add_nic (f, "n", NULL)->vlan = rows[i].vlan;
-    plan (f);
-    assert_int_equal (f->plan->nics[0].vlan_mode, rows[i].mode);
-    assert_int_equal (
-        v2v_findings_find (&f->plan->findings, "nic.vlan-invalid") != NULL,
-        rows[i].finding);
-    teardown (&one);
-  }
-  (void) state;
-}
-
-static void
-test_a_nic_that_starts_disconnected_stays_so (void **state)
-{
-  struct fixture *f = *state;
-
-  f->opts.default_switch = "External";
-  add_nic (f, "n", NULL)->connected = false;
-  plan (f);
-  assert_null (f->plan->nics[0].switch_name);
-  assert_false (f->plan->nics[0].unmapped);
-  assert_finding (f, "nic.disconnected");
-}
-
-static void
-test_spoofing (void **state)
-{
-  struct fixture *f = *state;
-
-  add_nic (f, "n", NULL);
-  plan (f);
-  assert_false (f->plan->nics[0].spoofing);
-  f->m->nics[0].promiscuous = V2V_YES;
-  plan (f);
-  assert_true (f->plan->nics[0].spoofing);
-  assert_finding (f, "nic.spoofing");
-  f->m->nics[0].promiscuous = V2V_UNKNOWN;
-  f->m->nested_virtualization = V2V_YES;
-  plan (f);
-  assert_true (f->plan->nics[0].spoofing);
-  assert_true (f->plan->nested);
-}
-
-/* ---- security ---- */
-
-static void
-test_secure_boot_template_by_family (void **state)
-{
-  static const struct {
-    const char *os;
-    enum v2v_tristate secure_boot;
-    bool on;
-    enum v2v_secure_boot_template template;
-  } rows[] = {
-    { "windows9srv-64", V2V_YES, true, V2V_TEMPLATE_WINDOWS },
-    { "windows9srv-64", V2V_NO, false, V2V_TEMPLATE_NONE },
-    { "windows9srv-64", V2V_UNKNOWN, false, V2V_TEMPLATE_NONE },
-    { "ubuntu-64", V2V_YES, true, V2V_TEMPLATE_UEFI_CA },
-    { "freebsd12-64", V2V_YES, false, V2V_TEMPLATE_NONE },
-  };
-
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
-    void *one;
-    struct fixture *f;
-
-    setup (&one);
-    f = one;
-    set_os (f, rows[i].os);
-    f->m->firmware = V2V_FIRMWARE_EFI;
-    f->m->secure_boot = rows[i].secure_boot;
-    add_disk (f, NULL);
-    plan (f);
-    assert_int_equal (f->plan->secure_boot, rows[i].on);
-    assert_int_equal (f->plan->secure_boot_template, rows[i].template);
-    if (rows[i].secure_boot == V2V_YES && !rows[i].on)
-      assert_finding (f, "secureboot.off");
-    teardown (&one);
-  }
-  (void) state;
-}
-
-static void
-test_options_that_generation_1_cannot_have (void **state)
-{
-  struct fixture *f = *state;
-
-  add_disk (f, &bios_disk);
-  f->opts.secure_boot = V2V_YES;
-  refused (f, V2V_ERR_USAGE, "generation 1 has no Secure Boot");
-  f->opts.secure_boot = V2V_UNKNOWN;
-  f->opts.tpm = V2V_YES;
-  refused (f, V2V_ERR_USAGE, "generation 1 has no TPM");
-  f->opts.tpm = V2V_UNKNOWN;
-  f->m->tpm = V2V_YES;
-  plan (f);
-  assert_finding (f, "tpm.dropped");
-  assert_false (f->plan->tpm);
-}
-
-static void
-test_tpm_content_is_lost (void **state)
-{
-  struct fixture *f = *state;
-
-  f->m->firmware = V2V_FIRMWARE_EFI;
-  f->m->tpm = V2V_YES;
-  add_disk (f, &efi_disk);
-  plan (f);
-  assert_true (f->plan->tpm);
-  assert_finding (f, "tpm.content-lost");
-  f->opts.tpm = V2V_NO;
-  plan (f);
-  assert_false (f->plan->tpm);
-  assert_finding (f, "tpm.content-lost");
-  f->m->tpm = V2V_NO;
-  f->opts.tpm = V2V_YES;
-  plan (f);
-  assert_true (f->plan->tpm);
-  assert_no_finding (f, "tpm.content-lost");
-}
-
-static void
-test_a_missing_fallback_loader_is_reported (void **state)
-{
-  struct fixture *f = *state;
-  struct v2v_disk_evidence e = efi_disk;
-
-  f->m->firmware = V2V_FIRMWARE_EFI;
-  f->m->nvram_file = strdup ("a.nvram");
-  e.fallback_loader = false;
-  add_disk (f, &e);
-  plan (f);
-  assert_finding (f, "boot.no-fallback-loader");
-  assert_finding (f, "nvram.lost");
-  f->ev[0].fallback_loader = true;
-  plan (f);
-  assert_no_finding (f, "boot.no-fallback-loader");
 }
 
 /* ---- identity, processors, memory policies ---- */
@@ -1050,16 +506,16 @@ test_names_are_cleaned (void **state)
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
     void *one;
-    struct fixture *f;
+    struct hyperv_test *f;
 
-    setup (&one);
+    hyperv_test_setup (&one);
     f = one;
     free (f->m->name);
     f->m->name = strdup (rows[i].in);
-    plan (f);
+    hyperv_test_plan (f);
     assert_string_equal (f->plan->name, rows[i].out);
     assert_string_equal (f->plan->safe_name, rows[i].safe);
-    teardown (&one);
+    hyperv_test_teardown (&one);
   }
   (void) state;
 }
@@ -1067,51 +523,51 @@ test_names_are_cleaned (void **state)
 static void
 test_a_long_name_is_cut_at_the_limit (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
   char name[401];
 
   memset (name, 'x', sizeof name);
   name[100] = '\0';
   f->opts.name = name;
-  assert_int_equal (strlen (plan (f)->name), 100);
+  assert_int_equal (strlen (hyperv_test_plan (f)->name), 100);
   assert_no_finding (f, "name.changed");
   name[100] = 'x';
   name[300] = '\0';
-  assert_int_equal (strlen (plan (f)->name), 100);
+  assert_int_equal (strlen (hyperv_test_plan (f)->name), 100);
   assert_finding (f, "name.changed");
   /* U+1F600 counts as two units. */
   for (size_t i = 0; i < 51; ++i)
     memcpy (name + 4 * i, "\xf0\x9f\x98\x80", 4);
   name[204] = '\0';
-  assert_int_equal (strlen (plan (f)->name), 200);
+  assert_int_equal (strlen (hyperv_test_plan (f)->name), 200);
 }
 
 static void
 test_a_given_file_name_must_be_safe (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   f->opts.safe_name = "web-1_2.x";
-  assert_string_equal (plan (f)->safe_name, "web-1_2.x");
+  assert_string_equal (hyperv_test_plan (f)->safe_name, "web-1_2.x");
   for (const char *const *bad =
            (const char *const[]){ "", "..", "-x", "a/b", "a'b", "a b", NULL };
        *bad != NULL; ++bad) {
     f->opts.safe_name = *bad;
-    refused (f, V2V_ERR_USAGE, "are safe");
+    hyperv_test_refused (f, V2V_ERR_USAGE, "are safe");
   }
 }
 
 static void
 test_notes_hold_the_marker_and_the_old_uuid (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
   struct v2v_guid id;
 
   assert_true (v2v_guid_parse ("11111111-2222-4333-8444-555555555555", &id));
   f->opts.id = &id;
   f->m->annotation = strdup ("line 1\r\nline 2\x1b[31m\n");
   f->m->uuid_bios = strdup ("564D4455-AAAA-bbbb-cccc-dddddddddddd");
-  plan (f);
+  hyperv_test_plan (f);
   assert_string_equal (
       f->plan->notes, "line 1\nline 2_[31m\n\n\nConverted by v2v\n"
                       "v2v-id: 11111111-2222-4333-8444-555555555555\n"
@@ -1120,7 +576,7 @@ test_notes_hold_the_marker_and_the_old_uuid (void **state)
   assert_finding (f, "identity.bios-uuid");
   free (f->m->uuid_bios);
   f->m->uuid_bios = strdup ("'; evil");
-  plan (f);
+  hyperv_test_plan (f);
   assert_null (strstr (f->plan->notes, "evil"));
 }
 
@@ -1139,48 +595,48 @@ test_shares_become_weights (void **state)
     { V2V_SHARES_CUSTOM, 0, 4, 1 },
     { V2V_SHARES_CUSTOM, 4294967295u, 1, 10000 },
   };
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
     f->m->cpu_shares = rows[i].shares;
     f->m->cpu_shares_value = rows[i].value;
     f->m->nr_cpus = rows[i].cpus;
-    assert_int_equal (plan (f)->cpu_weight, rows[i].weight);
+    assert_int_equal (hyperv_test_plan (f)->cpu_weight, rows[i].weight);
   }
 }
 
 static void
 test_dynamic_memory (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   f->m->memory_bytes = 4 * V2V_GIB;
-  plan (f);
+  hyperv_test_plan (f);
   assert_false (f->plan->dynamic_memory);
   f->opts.dynamic_memory = true;
-  plan (f);
+  hyperv_test_plan (f);
   assert_true (f->plan->dynamic_memory);
   assert_true (f->plan->memory_min_bytes == 512 * V2V_MIB);
   assert_true (f->plan->memory_max_bytes == 4 * V2V_GIB);
   f->opts.memory_min_bytes = 5 * V2V_GIB;
-  refused (f, V2V_ERR_USAGE, "must be in ascending order");
+  hyperv_test_refused (f, V2V_ERR_USAGE, "must be in ascending order");
   f->opts.memory_min_bytes = 0;
   f->opts.memory_max_bytes = 3 * V2V_GIB;
-  refused (f, V2V_ERR_USAGE, "must be in ascending order");
+  hyperv_test_refused (f, V2V_ERR_USAGE, "must be in ascending order");
   f->opts.memory_max_bytes = 0;
   f->opts.nested = V2V_YES;
-  plan (f);
+  hyperv_test_plan (f);
   assert_false (f->plan->dynamic_memory);
   assert_finding (f, "memory.dynamic-nested");
   f->opts.dynamic_memory = false;
   f->opts.memory_min_bytes = V2V_GIB;
-  refused (f, V2V_ERR_USAGE, "needs dynamic memory");
+  hyperv_test_refused (f, V2V_ERR_USAGE, "needs dynamic memory");
 }
 
 static void
 test_what_has_no_place_is_a_finding (void **state)
 {
-  struct fixture *f = *state;
+  struct hyperv_test *f = *state;
 
   f->m->cores_per_socket = 2;
   f->m->cpu_hot_add = f->m->memory_hot_add = V2V_YES;
@@ -1190,8 +646,8 @@ test_what_has_no_place_is_a_finding (void **state)
   f->m->memory_limit_bytes = V2V_GIB;
   f->m->sync_time = V2V_NO;
   v2v_machine_add_property (f->m);
-  set_os (f, NULL);
-  plan (f);
+  hyperv_test_set_os (f, NULL);
+  hyperv_test_plan (f);
   assert_finding (f, "cpu.topology");
   assert_finding (f, "cpu.hot-add");
   assert_finding (f, "cpu.reservation");
@@ -1234,7 +690,7 @@ test_the_manual_has_every_finding (void **state)
   struct v2v_error *err = NULL;
   struct v2v_io *io = v2v_io_open (path, V2V_IO_FOLLOW, &err);
   CLEANUP_FREE char *text = NULL;
-  size_t n, items = 0;
+  size_t n;
   const struct v2v_finding_entry *c = v2v_finding_catalogue (&n);
 
   (void) state;
@@ -1253,9 +709,6 @@ test_the_manual_has_every_finding (void **state)
         (c[i].remedy != NULL && strstr (text, c[i].remedy) == NULL))
       fail_msg ("%s is not in the manual as it is in the program", c[i].id);
   }
-  for (const char *p = text; (p = strstr (p, "\n=item B<")) != NULL; ++p)
-    items++;
-  assert_int_equal (items, n);
 }
 
 static void
@@ -1306,64 +759,44 @@ test_guest_ids_in_both_spellings (void **state)
   }
 }
 
-#define T(name) cmocka_unit_test_setup_teardown (name, setup, teardown)
-
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
-    T (test_generation_follows_firmware_and_disks),
-    T (test_a_disk_with_both_loaders_follows_the_firmware),
-    T (test_a_forced_generation_turns_refusal_into_a_finding),
-    T (test_a_refusal_hints_how_to_force_it),
-    T (test_systems_that_do_not_start_are_refused),
-    T (test_an_old_linux_id_is_a_warning_only),
-    T (test_a_64_bit_loader_on_disk_outweighs_a_32_bit_id),
-    T (test_processor_limit),
-    T (test_memory_limit),
-    T (test_memory_is_rounded_up),
-    T (test_memory_of_all_ones_does_not_overflow),
-    T (test_boot_disk_size_limit),
-    T (test_disk_size_limit_by_format),
-    T (test_a_size_known_later_is_checked_too),
-    T (test_generation_2_refuses_vhd),
-    T (test_generation_1_boots_from_ide_and_the_rest_is_scsi),
-    T (test_generation_2_keeps_source_order_on_scsi),
-    T (test_a_boot_order_in_the_source_wins_over_evidence),
-    T (test_disk_count_limit),
-    T (test_disk_count_limit_of_generation_2),
-    T (test_shared_disks_by_policy),
-    T (test_blank_disks_need_a_capacity),
-    T (test_disk_modes_are_reported),
-    T (test_disks_without_any_loader_are_converted_with_a_warning),
-    T (test_cd_places),
-    T (test_floppy_needs_generation_1),
-    T (test_serial_ports),
-    T (test_boot_order_of_the_source_is_kept),
-    T (test_nic_limits_of_generation_1),
-    T (test_nic_limit_of_generation_2),
-    T (test_old_systems_get_legacy_nics_only),
-    T (test_start_from_network_needs_a_legacy_nic_in_generation_1),
-    T (test_mac_addresses),
-    T (test_new_macs_and_duplicates),
-    T (test_switches_come_from_the_map_only),
-    T (test_vlans),
-    T (test_a_nic_that_starts_disconnected_stays_so),
-    T (test_spoofing),
-    T (test_secure_boot_template_by_family),
-    T (test_options_that_generation_1_cannot_have),
-    T (test_tpm_content_is_lost),
-    T (test_a_missing_fallback_loader_is_reported),
-    T (test_names_are_cleaned),
-    T (test_a_long_name_is_cut_at_the_limit),
-    T (test_a_given_file_name_must_be_safe),
-    T (test_notes_hold_the_marker_and_the_old_uuid),
-    T (test_shares_become_weights),
-    T (test_dynamic_memory),
-    T (test_what_has_no_place_is_a_finding),
-    T (test_the_catalogue_is_sorted_and_complete),
-    T (test_the_manual_has_every_finding),
-    T (test_guest_ids_in_both_spellings),
+    HYPERV_TEST (test_generation_follows_firmware_and_disks),
+    HYPERV_TEST (test_a_disk_with_both_loaders_follows_the_firmware),
+    HYPERV_TEST (test_a_forced_generation_turns_refusal_into_a_finding),
+    HYPERV_TEST (test_a_refusal_hints_how_to_force_it),
+    HYPERV_TEST (test_systems_that_do_not_start_are_refused),
+    HYPERV_TEST (test_an_old_linux_id_is_a_warning_only),
+    HYPERV_TEST (test_a_64_bit_loader_on_disk_outweighs_a_32_bit_id),
+    HYPERV_TEST (test_processor_limit),
+    HYPERV_TEST (test_memory_limit),
+    HYPERV_TEST (test_memory_is_rounded_up),
+    HYPERV_TEST (test_memory_of_all_ones_does_not_overflow),
+    HYPERV_TEST (test_boot_disk_size_limit),
+    HYPERV_TEST (test_disk_size_limit_by_format),
+    HYPERV_TEST (test_a_size_known_later_is_checked_too),
+    HYPERV_TEST (test_generation_2_refuses_vhd),
+    HYPERV_TEST (test_generation_1_boots_from_ide_and_the_rest_is_scsi),
+    HYPERV_TEST (test_generation_2_keeps_source_order_on_scsi),
+    HYPERV_TEST (test_a_boot_order_in_the_source_wins_over_evidence),
+    HYPERV_TEST (test_disk_count_limit),
+    HYPERV_TEST (test_disk_count_limit_of_generation_2),
+    HYPERV_TEST (test_shared_disks_by_policy),
+    HYPERV_TEST (test_blank_disks_need_a_capacity),
+    HYPERV_TEST (test_disk_modes_are_reported),
+    HYPERV_TEST (test_disks_without_any_loader_are_converted_with_a_warning),
+    HYPERV_TEST (test_names_are_cleaned),
+    HYPERV_TEST (test_a_long_name_is_cut_at_the_limit),
+    HYPERV_TEST (test_a_given_file_name_must_be_safe),
+    HYPERV_TEST (test_notes_hold_the_marker_and_the_old_uuid),
+    HYPERV_TEST (test_shares_become_weights),
+    HYPERV_TEST (test_dynamic_memory),
+    HYPERV_TEST (test_what_has_no_place_is_a_finding),
+    HYPERV_TEST (test_the_catalogue_is_sorted_and_complete),
+    HYPERV_TEST (test_the_manual_has_every_finding),
+    HYPERV_TEST (test_guest_ids_in_both_spellings),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The VHD writer: round trips, the verdict of other readers, resuming,
- * changing in place with crashes at every moment, failing I/O, limits.
+ * failing I/O, limits.
  */
 
 #include <config.h>
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,156 +15,9 @@
 
 #include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
-#include "formats/core/log.h"
 #include "formats/core/text.h"
 #include "formats/vhd-format.h"
-#include "test-util.h"
-
-#define KIB 1024
-#define MIB (1024 * 1024)
-
-static char *
-path_in (const char *dir, const char *name)
-{
-  char *path = NULL;
-
-  assert_int_not_equal (asprintf (&path, "%s/%s", dir, name), -1);
-  return path;
-}
-
-static struct v2v_image *
-create (const char *path, const struct v2v_create_opts *opts)
-{
-  struct v2v_error *err = NULL;
-  struct v2v_image *img = v2v_image_create (path, "vhd", opts, &err);
-
-  assert_ptr (img, err);
-  return img;
-}
-
-static void
-finish (struct v2v_image *img)
-{
-  struct v2v_error *err = NULL;
-
-  assert_ok (v2v_image_finish (img, &err), err);
-  v2v_image_close (img);
-}
-
-/* A range of random bytes into IMG and into MODEL. */
-static void
-put (struct v2v_image *img, uint8_t *model, uint64_t offset, size_t len,
-     uint32_t seed)
-{
-  struct v2v_error *err = NULL;
-
-  test_random (model + offset, len, seed);
-  assert_ok (v2v_image_write (img, model + offset, len, offset, &err), err);
-}
-
-static void
-put_zero (struct v2v_image *img, uint8_t *model, uint64_t offset, size_t len)
-{
-  struct v2v_error *err = NULL;
-
-  memset (model + offset, 0, len);
-  assert_ok (v2v_image_zero (img, len, offset, &err), err);
-}
-
-/* Random writes and zeros, of any alignment to the sector. */
-static void
-scribble (struct v2v_image *img, uint8_t *model, uint64_t size, unsigned n,
-          uint32_t seed)
-{
-  uint32_t r[3];
-
-  for (unsigned i = 0; i < n; ++i) {
-    uint64_t offset, len;
-
-    test_random (r, sizeof r, seed * 1000 + i);
-    offset = r[0] % (size / 512) * 512;
-    len = r[1] % (i % 4 == 0 ? 5000 : 40) * 512 + 512;
-    len = v2v_min_u64 (len, size - offset);
-    if (r[2] % 4 == 0)
-      put_zero (img, model, offset, len);
-    else
-      put (img, model, offset, len, r[2]);
-  }
-}
-
-static void
-check_content (const char *path, const uint8_t *model, uint64_t size)
-{
-  struct v2v_error *err = NULL;
-  struct v2v_image *img = v2v_image_open (path, NULL, &err);
-  uint8_t *buf = malloc (size);
-
-  assert_ptr (img, err);
-  assert_true (v2v_image_size (img) == size);
-  assert_ok (v2v_image_read (img, buf, size, 0, &err), err);
-  assert_memory_equal (buf, model, size);
-  free (buf);
-  v2v_image_close (img);
-}
-
-/* Our own check finds nothing at all. */
-static void
-check_clean (const char *path)
-{
-  struct v2v_check_report report = { 0 };
-  struct v2v_error *err = NULL;
-
-  assert_ok (v2v_image_check (path, false, NULL, &report, &err), err);
-  if (report.nr_items > 0)
-    fail_msg ("%s: %s", path, report.items[0].message);
-  v2v_check_report_clear (&report);
-}
-
-static void
-check_bytes (char *file, const uint8_t *model, uint64_t size)
-{
-  size_t len;
-  uint8_t *p = test_read_file (file, &len);
-
-  assert_int_equal (len, size);
-  assert_memory_equal (p, model, size);
-  free (p);
-  unlink (file);
-}
-
-/* qemu-img reads the same size and bytes (not for differencing disks: it
- * cannot). */
-static void
-check_qemu (const char *path, const char *dir, const uint8_t *model,
-            uint64_t size)
-{
-  char *out = path_in (dir, "out.raw");
-
-  if (test_have ("qemu-img")) {
-    const char *const argv[] = { "qemu-img", "convert", "-f", "vpc", "-O",
-                                 "raw",      path,      out,  NULL };
-
-    assert_int_equal (test_run (argv, NULL), 0);
-    check_bytes (out, model, size);
-  }
-  free (out);
-}
-
-/* 7-Zip follows chains and honours sector bitmaps. */
-static void
-check_7zz (const char *path, const char *dir, const uint8_t *model,
-           uint64_t size)
-{
-  char *out = path_in (dir, "out.raw");
-
-  if (test_have ("7zz")) {
-    const char *const argv[] = { "7zz", "x", "-so", path, NULL };
-
-    assert_int_equal (test_run (argv, out), 0);
-    check_bytes (out, model, size);
-  }
-  free (out);
-}
+#include "vhd-util.h"
 
 /* ---- round trips ---- */
 
@@ -173,20 +25,20 @@ static void
 round_trip (const struct v2v_create_opts *opts, uint32_t seed)
 {
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd");
+  char *path = vhd_test_path_in (dir, "a.vhd");
   const uint64_t size = opts->size_bytes;
   uint8_t *model = calloc (1, size);
-  struct v2v_image *img = create (path, opts);
+  struct v2v_image *img = vhd_test_create (path, opts);
 
   assert_non_null (model);
-  scribble (img, model, size, 60, seed);
-  put (img, model, size - 512, 512, seed); /* the last sector */
+  vhd_test_scribble (img, model, size, 60, seed);
+  vhd_test_put (img, model, size - 512, 512, seed); /* the last sector */
   assert_int_not_equal (access (path, F_OK), 0);
-  finish (img);
-  check_content (path, model, size);
-  check_clean (path);
-  check_qemu (path, dir, model, size);
-  check_7zz (path, dir, model, size);
+  vhd_test_finish (img);
+  vhd_test_check_content (path, model, size);
+  vhd_test_check_clean (path);
+  vhd_test_check_qemu (path, dir, model, size);
+  vhd_test_check_7zz (path, dir, model, size);
   free (model);
   free (path);
   test_tmpdir_remove (dir);
@@ -237,7 +89,7 @@ test_disk_of_one_sector (void **state)
 {
   struct v2v_create_opts opts = { .size_bytes = 512 };
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd");
+  char *path = vhd_test_path_in (dir, "a.vhd");
   uint8_t model[512];
 
   (void) state;
@@ -246,11 +98,11 @@ test_disk_of_one_sector (void **state)
 
     opts.subformat = i ? V2V_SUB_FIXED : V2V_SUB_DYNAMIC;
     opts.replace = true;
-    img = create (path, &opts);
-    put (img, model, 0, 512, 9);
-    finish (img);
-    check_content (path, model, 512);
-    check_clean (path);
+    img = vhd_test_create (path, &opts);
+    vhd_test_put (img, model, 0, 512, 9);
+    vhd_test_finish (img);
+    vhd_test_check_content (path, model, 512);
+    vhd_test_check_clean (path);
   }
   free (path);
   test_tmpdir_remove (dir);
@@ -272,12 +124,12 @@ test_footer_says_windows_and_the_exact_size (void **state)
 {
   const struct v2v_create_opts opts = { .size_bytes = 10 * MIB + 512 };
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd");
+  char *path = vhd_test_path_in (dir, "a.vhd");
   uint8_t *p;
   size_t len;
 
   (void) state;
-  finish (create (path, &opts));
+  vhd_test_finish (vhd_test_create (path, &opts));
   p = test_read_file (path, &len);
   assert_memory_equal (p, p + len - 512, 512);
   assert_memory_equal (p + 28, "win ", 4);
@@ -305,11 +157,11 @@ size_made (uint64_t size, enum v2v_size_policy policy,
                                         .size_policy = policy,
                                         .subformat = subformat };
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd");
-  struct v2v_image *img = create (path, &opts);
+  char *path = vhd_test_path_in (dir, "a.vhd");
+  struct v2v_image *img = vhd_test_create (path, &opts);
   const uint64_t made = v2v_image_size (img);
 
-  finish (img);
+  vhd_test_finish (img);
   if (subformat == V2V_SUB_FIXED)
     assert_true (file_length (path) == made + 512);
   free (path);
@@ -389,8 +241,9 @@ test_length_is_not_more_than_qemu_img_makes (void **state)
 {
   const struct v2v_create_opts opts = { .size_bytes = 40 * MIB };
   char *dir = test_tmpdir ();
-  char *ours = path_in (dir, "a.vhd"), *theirs = path_in (dir, "q.vhd");
-  char *raw = path_in (dir, "a.raw");
+  char *ours = vhd_test_path_in (dir, "a.vhd"),
+       *theirs = vhd_test_path_in (dir, "q.vhd");
+  char *raw = vhd_test_path_in (dir, "a.raw");
   uint8_t *model = calloc (1, opts.size_bytes);
   struct v2v_image *img;
   const char *const argv[] = {
@@ -402,12 +255,12 @@ test_length_is_not_more_than_qemu_img_makes (void **state)
   (void) state;
   if (!test_have ("qemu-img"))
     skip ();
-  img = create (ours, &opts);
-  put (img, model, 0, 512, 1);
-  put (img, model, 5 * MIB, 3 * MIB, 2);
-  put (img, model, 31 * MIB, 512, 3);
-  put (img, model, 39 * MIB, MIB, 4);
-  finish (img);
+  img = vhd_test_create (ours, &opts);
+  vhd_test_put (img, model, 0, 512, 1);
+  vhd_test_put (img, model, 5 * MIB, 3 * MIB, 2);
+  vhd_test_put (img, model, 31 * MIB, 512, 3);
+  vhd_test_put (img, model, 39 * MIB, MIB, 4);
+  vhd_test_finish (img);
   test_write_file (raw, model, opts.size_bytes);
   assert_int_equal (test_run (argv, NULL), 0);
   assert_true (file_length (ours) <= file_length (theirs));
@@ -423,7 +276,7 @@ test_no_holes_allocates_everything (void **state)
 {
   struct v2v_create_opts opts = { .size_bytes = 8 * MIB, .no_holes = true };
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd");
+  char *path = vhd_test_path_in (dir, "a.vhd");
   struct stat st;
 
   (void) state;
@@ -433,9 +286,9 @@ test_no_holes_allocates_everything (void **state)
 
     opts.subformat = i ? V2V_SUB_FIXED : V2V_SUB_DYNAMIC;
     opts.replace = true;
-    img = create (path, &opts);
-    put (img, sector, 0, 512, 5);
-    finish (img);
+    img = vhd_test_create (path, &opts);
+    vhd_test_put (img, sector, 0, 512, 5);
+    vhd_test_finish (img);
     assert_int_equal (stat (path, &st), 0);
     assert_true (st.st_blocks * 512 >= st.st_size);
   }
@@ -456,7 +309,7 @@ test_reserved_places_are_where_the_reader_looks (void **state)
     { V2V_SUB_DYNAMIC, 16 * MIB, 0 },
   };
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd");
+  char *path = vhd_test_path_in (dir, "a.vhd");
   uint8_t *model = calloc (1, 20 * MIB);
   struct v2v_error *err = NULL;
 
@@ -466,7 +319,7 @@ test_reserved_places_are_where_the_reader_looks (void **state)
                                           .subformat = table[i].subformat,
                                           .block_bytes = table[i].block,
                                           .replace = true };
-    struct v2v_image *img = create (path, &opts);
+    struct v2v_image *img = vhd_test_create (path, &opts);
     uint64_t offset = 14 * MIB, left = 4 * MIB;
 
     while (left > 0) {
@@ -484,9 +337,9 @@ test_reserved_places_are_where_the_reader_looks (void **state)
       offset += run.length;
       left -= run.length;
     }
-    finish (img);
+    vhd_test_finish (img);
     if (table[i].expected == 0)
-      check_content (path, model, 20 * MIB);
+      vhd_test_check_content (path, model, 20 * MIB);
   }
   free (model);
   free (path);
@@ -500,7 +353,7 @@ test_2040_gib_sparse_in_seconds (void **state)
 {
   struct v2v_create_opts opts = { .size_bytes = VHD_MAX_SIZE };
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd");
+  char *path = vhd_test_path_in (dir, "a.vhd");
   struct v2v_error *err = NULL;
   uint8_t sector[512], got[512];
   const time_t start = time (NULL);
@@ -514,11 +367,11 @@ test_2040_gib_sparse_in_seconds (void **state)
 
     opts.subformat = i ? V2V_SUB_FIXED : V2V_SUB_DYNAMIC;
     opts.replace = true;
-    img = create (path, &opts);
+    img = vhd_test_create (path, &opts);
     assert_ok (v2v_image_write (img, sector, 512, VHD_MAX_SIZE - 512, &err),
                err);
     assert_ok (v2v_image_zero (img, VHD_MAX_SIZE / 2, 0, &err), err);
-    finish (img);
+    vhd_test_finish (img);
     assert_int_equal (stat (path, &st), 0);
     assert_true (st.st_blocks * 512 < 16 * MIB);
     img = v2v_image_open (path, NULL, &err);
@@ -528,7 +381,7 @@ test_2040_gib_sparse_in_seconds (void **state)
     assert_ok (v2v_image_extents (img, VHD_MAX_SIZE, 0, &list, &err), err);
     assert_true (list.len <= 3);
     v2v_image_close (img);
-    check_clean (path);
+    vhd_test_check_clean (path);
   }
   assert_true (time (NULL) - start < 20);
   free (path);
@@ -537,55 +390,22 @@ test_2040_gib_sparse_in_seconds (void **state)
 
 /* ---- differencing ---- */
 
-/* A chain of N disks of SIZE in DIR, each with a few changes; the model is the
- * content seen through the last.  Returns the last one's path.
- */
-static char *
-make_chain (const char *dir, unsigned n, uint64_t size, uint64_t block,
-            uint8_t *model)
-{
-  struct v2v_create_opts opts = { .size_bytes = size, .block_bytes = block };
-  struct v2v_error *err = NULL;
-  char *path = path_in (dir, "disk-0.vhd");
-  struct v2v_image *img = create (path, &opts);
-
-  scribble (img, model, size, 12, 70);
-  finish (img);
-  for (unsigned i = 1; i < n; ++i) {
-    struct v2v_image *parent = v2v_image_open (path, NULL, &err);
-    char name[32];
-
-    assert_ptr (parent, err);
-    free (path);
-    snprintf (name, sizeof name, "disk-%u.vhd", i);
-    path = path_in (dir, name);
-    opts.subformat = V2V_SUB_DIFFERENCING;
-    opts.parent = parent;
-    opts.parent_absolute_path = i % 2 ? "D:\\vm\\parent.vhd" : NULL;
-    img = create (path, &opts);
-    scribble (img, model, size, 8, 70 + i);
-    finish (img);
-    v2v_image_close (parent);
-  }
-  return path;
-}
-
 static void
 check_chain (unsigned n)
 {
   const uint64_t size = 4 * MIB + 1536;
   char *dir = test_tmpdir ();
   uint8_t *model = calloc (1, size);
-  char *path = make_chain (dir, n, size, 512 * KIB, model);
+  char *path = vhd_test_make_chain (dir, n, size, 512 * KIB, model);
   struct v2v_error *err = NULL;
   struct v2v_image *img = v2v_image_open (path, NULL, &err);
 
   assert_ptr (img, err);
   assert_int_equal (v2v_image_chain_length (img), n);
   v2v_image_close (img);
-  check_content (path, model, size);
-  check_clean (path);
-  check_7zz (path, dir, model, size);
+  vhd_test_check_content (path, model, size);
+  vhd_test_check_clean (path);
+  vhd_test_check_7zz (path, dir, model, size);
   free (model);
   free (path);
   test_tmpdir_remove (dir);
@@ -619,7 +439,8 @@ test_child_has_exactly_what_was_written (void **state)
   const struct v2v_open_opts alone = { .no_parents = true };
   CLEANUP_EXTENTS struct v2v_extents list = V2V_EXTENTS_INIT;
   char *dir = test_tmpdir ();
-  char *p = path_in (dir, "p.vhd"), *c = path_in (dir, "c.vhd");
+  char *p = vhd_test_path_in (dir, "p.vhd"),
+       *c = vhd_test_path_in (dir, "c.vhd");
   struct v2v_create_opts child = { .size_bytes = 8 * MIB,
                                    .subformat = V2V_SUB_DIFFERENCING,
                                    .parent_relative_path = "..\\x\\p.vhd",
@@ -632,14 +453,14 @@ test_child_has_exactly_what_was_written (void **state)
   size_t len;
 
   (void) state;
-  finish (create (p, &base));
+  vhd_test_finish (vhd_test_create (p, &base));
   child.parent = v2v_image_open (p, NULL, &err);
   assert_ptr (child.parent, err);
-  img = create (c, &child);
-  put (img, model, 3 * 512, 512, 1);
-  put (img, model, 2 * MIB - 512, 1024, 2); /* across the seam */
-  put_zero (img, model, 7 * MIB, 4096);     /* zeros hide the parent */
-  finish (img);
+  img = vhd_test_create (c, &child);
+  vhd_test_put (img, model, 3 * 512, 512, 1);
+  vhd_test_put (img, model, 2 * MIB - 512, 1024, 2); /* across the seam */
+  vhd_test_put_zero (img, model, 7 * MIB, 4096);     /* zeros hide the parent */
+  vhd_test_finish (img);
 
   file = test_read_file (c, &len);
   v2v_guid_format ((const struct v2v_guid *) (file + 512 + 40), parent_id);
@@ -671,7 +492,7 @@ test_child_has_exactly_what_was_written (void **state)
   assert_int_equal (list.ptr[5].length, 4096);
   assert_int_equal (list.ptr[5].type, V2V_EXTENT_DATA);
   v2v_image_close (img);
-  check_content (c, model, 8 * MIB);
+  vhd_test_check_content (c, model, 8 * MIB);
   free (model);
   free (p);
   free (c);
@@ -683,12 +504,12 @@ test_child_of_another_size_is_refused (void **state)
 {
   const struct v2v_create_opts base = { .size_bytes = 8 * MIB };
   char *dir = test_tmpdir ();
-  char *p = path_in (dir, "p.vhd");
+  char *p = vhd_test_path_in (dir, "p.vhd");
   struct v2v_error *err = NULL;
   struct v2v_image *parent;
 
   (void) state;
-  finish (create (p, &base));
+  vhd_test_finish (vhd_test_create (p, &base));
   parent = v2v_image_open (p, NULL, &err);
   assert_ptr (parent, err);
   refuse ((struct v2v_create_opts){ .size_bytes = 9 * MIB,
@@ -730,13 +551,14 @@ test_four_threads_share_blocks (void **state)
   const uint64_t size = 20 * MIB + 512;
   struct v2v_create_opts opts = { .size_bytes = size };
   char *dir = test_tmpdir ();
-  char *base = path_in (dir, "b.vhd"), *path = path_in (dir, "a.vhd");
+  char *base = vhd_test_path_in (dir, "b.vhd"),
+       *path = vhd_test_path_in (dir, "a.vhd");
   uint8_t *model = malloc (size);
   struct v2v_error *err = NULL;
 
   (void) state;
   test_random (model, size, 8);
-  finish (create (base, &opts));
+  vhd_test_finish (vhd_test_create (base, &opts));
   for (unsigned i = 0; i < 2; ++i) {
     pthread_t threads[4];
     struct job jobs[4];
@@ -748,7 +570,7 @@ test_four_threads_share_blocks (void **state)
       opts.parent = v2v_image_open (base, NULL, &err);
       assert_ptr (opts.parent, err);
     }
-    img = create (path, &opts);
+    img = vhd_test_create (path, &opts);
     for (unsigned t = 0; t < 4; ++t) {
       jobs[t] = (struct job){ img, model, size, t, 0 };
       assert_int_equal (
@@ -758,9 +580,9 @@ test_four_threads_share_blocks (void **state)
       pthread_join (threads[t], NULL);
       assert_int_equal (jobs[t].failed, 0);
     }
-    finish (img);
-    check_content (path, model, size);
-    check_clean (path);
+    vhd_test_finish (img);
+    vhd_test_check_content (path, model, size);
+    vhd_test_check_clean (path);
     v2v_image_close (opts.parent);
   }
   free (model);
@@ -776,15 +598,16 @@ resume_after (struct v2v_create_opts opts)
 {
   const uint64_t size = opts.size_bytes;
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd"), *part = path_in (dir, "a.vhd.part");
+  char *path = vhd_test_path_in (dir, "a.vhd"),
+       *part = vhd_test_path_in (dir, "a.vhd.part");
   const struct v2v_open_opts as_vhd = { .format = "vhd" };
   uint8_t *model = calloc (1, size);
   struct v2v_error *err = NULL;
-  struct v2v_image *img = create (path, &opts);
+  struct v2v_image *img = vhd_test_create (path, &opts);
   char id[37];
 
   memcpy (id, v2v_image_get_info (img)->id, 37);
-  put (img, model, 0, 3 * MIB, 1);
+  vhd_test_put (img, model, 0, 3 * MIB, 1);
   assert_ok (v2v_image_flush (img, &err), err);
   /* Not flushed, and not in the second run: must not show. */
   assert_ok (v2v_image_write (img, model, 3 * MIB, 6 * MIB, &err), err);
@@ -800,11 +623,11 @@ resume_after (struct v2v_create_opts opts)
   assert_ptr (img, err);
   assert_string_equal (v2v_image_get_info (img)->id, id);
   if (opts.subformat == V2V_SUB_FIXED)
-    put_zero (img, model, 6 * MIB, 3 * MIB); /* the place is fixed */
-  put (img, model, 10 * MIB, 512, 2);
-  finish (img);
-  check_content (path, model, size);
-  check_clean (path);
+    vhd_test_put_zero (img, model, 6 * MIB, 3 * MIB); /* the place is fixed */
+  vhd_test_put (img, model, 10 * MIB, 512, 2);
+  vhd_test_finish (img);
+  vhd_test_check_content (path, model, size);
+  vhd_test_check_clean (path);
   free (model);
   free (path);
   free (part);
@@ -830,12 +653,13 @@ test_resume_of_another_copy_is_refused (void **state)
   };
   const struct v2v_create_opts opts = { .size_bytes = 12 * MIB };
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd"), *part = path_in (dir, "a.vhd.part");
+  char *path = vhd_test_path_in (dir, "a.vhd"),
+       *part = vhd_test_path_in (dir, "a.vhd.part");
   struct v2v_error *err = NULL;
 
   (void) state;
   for (size_t i = 0; i <= V2V_ARRAY_SIZE (others); ++i) {
-    struct v2v_image *img = create (path, &opts);
+    struct v2v_image *img = vhd_test_create (path, &opts);
 
     v2v_image_keep_part (img);
     v2v_image_close (img);
@@ -859,12 +683,13 @@ test_resume_with_a_hostile_table_is_refused (void **state)
   const struct v2v_create_opts opts = { .size_bytes = 12 * MIB };
   static const uint32_t entries[] = { 0, 5, 4 + 4097 * 100, 0xfffffffe };
   char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd"), *part = path_in (dir, "a.vhd.part");
+  char *path = vhd_test_path_in (dir, "a.vhd"),
+       *part = vhd_test_path_in (dir, "a.vhd.part");
   struct v2v_error *err = NULL;
 
   (void) state;
   for (size_t i = 0; i < V2V_ARRAY_SIZE (entries); ++i) {
-    struct v2v_image *img = create (path, &opts);
+    struct v2v_image *img = vhd_test_create (path, &opts);
     uint8_t *p;
     size_t len;
 
@@ -879,409 +704,6 @@ test_resume_with_a_hostile_table_is_refused (void **state)
   }
   free (path);
   free (part);
-  test_tmpdir_remove (dir);
-}
-
-/* ---- in place ---- */
-
-static void
-test_change_in_place (void **state)
-{
-  const uint64_t size = 4 * MIB + 1536;
-  char *dir = test_tmpdir ();
-  uint8_t *model = calloc (1, size);
-  struct v2v_error *err = NULL;
-
-  (void) state;
-  for (unsigned n = 1; n <= 2; ++n) {
-    char *path;
-    struct v2v_image *img;
-
-    memset (model, 0, size);
-    path = make_chain (dir, n, size, 512 * KIB, model);
-    img = v2v_image_open_rw (path, NULL, &err);
-    assert_ptr (img, err);
-    for (uint32_t i = 0; i < 6; ++i) {
-      uint8_t *buf = malloc (size);
-
-      scribble (img, model, size, 10, 200 + i);
-      /* What is not flushed yet is read back all the same. */
-      assert_ok (v2v_image_read (img, buf, size, 0, &err), err);
-      assert_memory_equal (buf, model, size);
-      free (buf);
-      if (i % 2)
-        assert_ok (v2v_image_flush (img, &err), err);
-    }
-    finish (img);
-    check_content (path, model, size);
-    check_clean (path);
-    if (n == 1)
-      check_qemu (path, dir, model, size);
-    check_7zz (path, dir, model, size);
-    free (path);
-    test_tmpdir_remove (dir);
-    dir = test_tmpdir ();
-  }
-  free (model);
-  test_tmpdir_remove (dir);
-}
-
-/* A disk that loses what was not synced: some of the sectors written since,
- * at random, and perhaps the new length too. */
-struct lossy {
-  uint8_t *now, *safe;
-  size_t cap, len, safe_len;
-  bool *touched;
-  unsigned ops_left; /* 0 = dead */
-};
-
-static int
-lossy_step (struct lossy *d, struct v2v_error **err)
-{
-  if (d->ops_left == 0 || --d->ops_left == 0)
-    return v2v_fail (err, V2V_ERR_IO, "crashed");
-  return 0;
-}
-
-static int
-lossy_pread (void *vh, void *buf, size_t len, uint64_t offset,
-             struct v2v_error **err)
-{
-  struct lossy *d = vh;
-
-  if (d->ops_left == 0)
-    return v2v_fail (err, V2V_ERR_IO, "crashed");
-  memcpy (buf, d->now + offset, len);
-  return 0;
-}
-
-static int
-lossy_pwrite (void *vh, const void *buf, size_t len, uint64_t offset,
-              struct v2v_error **err)
-{
-  struct lossy *d = vh;
-
-  if (lossy_step (d, err) == -1)
-    return -1;
-  assert_true (offset + len <= d->cap);
-  memcpy (d->now + offset, buf, len);
-  for (uint64_t s = offset / 512; s <= (offset + len - 1) / 512; ++s)
-    d->touched[s] = true;
-  if (offset + len > d->len)
-    d->len = offset + len;
-  return 0;
-}
-
-static int
-lossy_resize (void *vh, uint64_t size, struct v2v_error **err)
-{
-  struct lossy *d = vh;
-
-  if (lossy_step (d, err) == -1)
-    return -1;
-  assert_true (size >= d->len);
-  d->len = size;
-  return 0;
-}
-
-static int
-lossy_sync (void *vh, struct v2v_error **err)
-{
-  struct lossy *d = vh;
-
-  if (lossy_step (d, err) == -1)
-    return -1;
-  memcpy (d->safe, d->now, d->cap);
-  d->safe_len = d->len;
-  memset (d->touched, 0, d->cap / 512 * sizeof d->touched[0]);
-  return 0;
-}
-
-static int
-lossy_punch (void *vh, uint64_t len, uint64_t offset, struct v2v_error **err)
-{
-  uint8_t *zeros = calloc (1, len);
-  const int r = lossy_pwrite (vh, zeros, len, offset, err);
-
-  free (zeros);
-  return r;
-}
-
-static void
-lossy_close (void *vh)
-{
-  (void) vh; /* the test looks at it afterwards */
-}
-
-static const struct v2v_io_ops lossy_ops = {
-  .kind = "lossy",
-  .pread = lossy_pread,
-  .pwrite = lossy_pwrite,
-  .resize = lossy_resize,
-  .sync = lossy_sync,
-  .punch = lossy_punch,
-  .close = lossy_close,
-};
-
-/* The core opens for change by name only; the driver is what is tested. */
-static void *
-open_rw_io (struct v2v_io *io, struct v2v_error **err)
-{
-  const struct v2v_image_ops *ops = v2v_image_driver_by_name ("vhd");
-  const struct v2v_open_opts opts = { .no_parents = true };
-  void *h = calloc (1, ops->handle_size);
-
-  if (ops->open_rw (h, io, &opts, err) == 0)
-    return h;
-  ops->close (h);
-  free (h);
-  return NULL;
-}
-
-#define CRASH_SIZE    (3 * MIB)
-#define CRASH_SECTORS (CRASH_SIZE / 512)
-
-/* One life: change the disk until it dies.  ALLOWED[s] lists what sector S may
- * hold afterwards: the flushed content and everything written since. */
-struct versions {
-  uint8_t seen[8]; /* by the first byte of the sector: fills are constant */
-  unsigned n;
-};
-
-static void
-live_until_crash (void *h, uint8_t *current, struct versions *v, uint32_t seed)
-{
-  const struct v2v_image_ops *ops = v2v_image_driver_by_name ("vhd");
-  uint8_t *buf = malloc (400 * 512);
-  struct v2v_error *err = NULL;
-
-  for (uint32_t i = 0; err == NULL && i < 40; ++i) {
-    const uint8_t fill = (uint8_t) (i + 100);
-    uint32_t r[2];
-    uint64_t first, n;
-
-    test_random (r, sizeof r, seed * 64 + i);
-    first = r[0] % CRASH_SECTORS;
-    n = v2v_min_u64 (r[1] % 400 + 1, CRASH_SECTORS - first);
-    memset (buf, fill, 400 * 512);
-    for (uint64_t s = first; s < first + n; ++s)
-      if (v[s].n < 8) {
-        v[s].seen[v[s].n++] = fill;
-        current[s] = fill;
-      }
-      else
-        n = s - first; /* no room to remember more: shorten */
-    if (n > 0 && ops->write (h, buf, n * 512, first * 512, &err) == -1)
-      break;
-    if (i % 5 == 4 && ops->flush (h, &err) == 0)
-      for (uint64_t s = 0; s < CRASH_SECTORS; ++s) {
-        v[s].seen[0] = current[s];
-        v[s].n = 1;
-      }
-  }
-  v2v_error_free (err);
-  free (buf);
-}
-
-static void
-crash_once (const uint8_t *file, size_t len, bool child, unsigned ops_left,
-            uint32_t seed)
-{
-  const size_t cap = 8 * MIB;
-  const struct v2v_image_ops *ops = v2v_image_driver_by_name ("vhd");
-  const struct v2v_open_opts alone = { .format = "vhd", .no_parents = true };
-  struct lossy d = { .now = calloc (1, cap),
-                     .safe = calloc (1, cap),
-                     .touched = calloc (cap / 512, sizeof (bool)),
-                     .cap = cap,
-                     .len = len,
-                     .safe_len = len,
-                     .ops_left = ops_left };
-  CLEANUP_EXTENTS struct v2v_extents list = V2V_EXTENTS_INIT;
-  struct versions *v = calloc (CRASH_SECTORS, sizeof *v);
-  uint8_t *current = calloc (1, CRASH_SECTORS), *got;
-  struct v2v_error *err = NULL;
-  struct v2v_image *img;
-  struct v2v_io *io;
-  uint32_t r = seed;
-  void *h;
-
-  memcpy (d.now, file, len);
-  memcpy (d.safe, file, len);
-  for (size_t s = 0; s < CRASH_SECTORS; ++s)
-    v[s].n = 1; /* zero, or absent, before */
-  io = v2v_io_new (&lossy_ops, &d, "lossy.vhd", len, false, &err);
-  assert_ptr (io, err);
-  h = open_rw_io (io, &err);
-  v2v_error_free (err);
-  err = NULL;
-  if (h != NULL) {
-    live_until_crash (h, current, v, seed);
-    ops->close (h);
-    free (h);
-  }
-  v2v_io_unref (io);
-
-  /* The power goes: each sector not synced may or may not have made it. */
-  for (size_t s = 0; s < cap / 512; ++s) {
-    test_random (&r, sizeof r, r + 1);
-    if (d.touched[s] && r % 2)
-      memcpy (d.safe + s * 512, d.now + s * 512, 512);
-  }
-  if (r % 3)
-    d.safe_len = d.len;
-  io = v2v_io_from_buffer ("after.vhd", d.safe, d.safe_len, &err);
-  assert_ptr (io, err);
-  img = v2v_image_open_io (io, &alone, &err);
-  assert_ptr (img, err);
-  got = malloc (CRASH_SIZE);
-  assert_ok (v2v_image_read (img, got, CRASH_SIZE, 0, &err), err);
-  for (size_t s = 0; s < CRASH_SECTORS; ++s) {
-    const uint8_t *p = got + s * 512;
-    bool known = false;
-
-    for (unsigned i = 0; i < v[s].n; ++i)
-      known |= v[s].seen[i] == p[0];
-    if (!known || memcmp (p, p + 1, 511) != 0)
-      fail_msg ("crash after %u steps, seed %u: sector %zu has %u, neither "
-                "flushed nor written since",
-                ops_left, seed, s, p[0]);
-  }
-  /* In a child, a sector that is present was written: nobody writes zeros
-   * here, so zeros are a bit that came before its data. */
-  assert_ok (v2v_image_extents (img, CRASH_SIZE, 0, &list, &err), err);
-  for (size_t i = 0; child && i < list.len; ++i)
-    for (uint64_t o = 0;
-         list.ptr[i].type == V2V_EXTENT_DATA && o < list.ptr[i].length;
-         o += 512)
-      if (got[list.ptr[i].offset + o] == 0)
-        fail_msg ("crash after %u steps, seed %u: sector %u is marked present "
-                  "without its data",
-                  ops_left, seed, (unsigned) ((list.ptr[i].offset + o) / 512));
-  free (got);
-  v2v_image_close (img);
-  v2v_io_unref (io);
-  free (current);
-  free (v);
-  free (d.now);
-  free (d.safe);
-  free (d.touched);
-}
-
-static void
-test_crash_at_any_moment_keeps_what_was_flushed (void **state)
-{
-  const struct v2v_create_opts base = { .size_bytes = CRASH_SIZE,
-                                        .block_bytes = 512 * KIB };
-  char *dir = test_tmpdir ();
-  char *p = path_in (dir, "p.vhd"), *c = path_in (dir, "c.vhd");
-  struct v2v_create_opts child = base;
-  struct v2v_error *err = NULL;
-  uint8_t *file;
-  size_t len;
-
-  (void) state;
-  finish (create (p, &base));
-  child.subformat = V2V_SUB_DIFFERENCING;
-  child.parent = v2v_image_open (p, NULL, &err);
-  assert_ptr (child.parent, err);
-  finish (create (c, &child));
-  v2v_image_close (child.parent);
-  for (unsigned i = 0; i < 2; ++i) {
-    file = test_read_file (i ? c : p, &len);
-    for (unsigned n = 1; n < 130; ++n)
-      crash_once (file, len, i == 1, n, n * 7 + i);
-    crash_once (file, len, i == 1, 100000, 5); /* it does not crash at all */
-    free (file);
-  }
-  free (p);
-  free (c);
-  test_tmpdir_remove (dir);
-}
-
-static void
-test_many_pending_bitmaps_are_flushed_in_between (void **state)
-{
-  /* More blocks than the table of pending bitmaps takes, all allocated and
-   * flushed before, then one more sector in each. */
-  const unsigned nr = 1500;
-  const uint64_t size = (uint64_t) nr * 512 * KIB;
-  const struct v2v_create_opts base = { .size_bytes = size,
-                                        .block_bytes = 512 * KIB };
-  char *dir = test_tmpdir ();
-  char *p = path_in (dir, "p.vhd"), *c = path_in (dir, "c.vhd");
-  struct v2v_create_opts child = base;
-  struct v2v_error *err = NULL;
-  struct v2v_image *img;
-  uint8_t sector[512], got[512];
-
-  (void) state;
-  finish (create (p, &base));
-  child.subformat = V2V_SUB_DIFFERENCING;
-  child.parent = v2v_image_open (p, NULL, &err);
-  img = create (c, &child);
-  for (unsigned i = 0; i < nr; ++i) {
-    memset (sector, (int) (i % 251), 512);
-    assert_ok (
-        v2v_image_write (img, sector, 512, (uint64_t) i * 512 * KIB, &err),
-        err);
-  }
-  finish (img);
-  v2v_image_close (child.parent);
-  img = v2v_image_open_rw (c, NULL, &err);
-  assert_ptr (img, err);
-  for (unsigned i = 0; i < nr; ++i) {
-    memset (sector, (int) (i % 241), 512);
-    assert_ok (v2v_image_write (img, sector, 512,
-                                (uint64_t) i * 512 * KIB + 5 * 512, &err),
-               err);
-  }
-  finish (img);
-  img = v2v_image_open (c, NULL, &err);
-  assert_ptr (img, err);
-  for (unsigned i = 0; i < nr; ++i)
-    for (unsigned k = 0; k < 2; ++k) {
-      assert_ok (v2v_image_read (img, got, 512,
-                                 (uint64_t) i * 512 * KIB + k * 5 * 512, &err),
-                 err);
-      assert_int_equal (got[7], i % (k ? 241 : 251));
-    }
-  v2v_image_close (img);
-  free (p);
-  free (c);
-  test_tmpdir_remove (dir);
-}
-
-static void
-test_damaged_footers_are_made_good_before_changing (void **state)
-{
-  const struct v2v_create_opts opts = { .size_bytes = 4 * MIB };
-  char *dir = test_tmpdir ();
-  char *path = path_in (dir, "a.vhd");
-  struct v2v_error *err = NULL;
-
-  (void) state;
-  for (unsigned i = 0; i < 2; ++i) {
-    uint8_t *p, sector[512];
-    size_t len;
-
-    finish (create (path, &opts));
-    p = test_read_file (path, &len);
-    p[(i ? 0 : len - 512) + 80] ^= 1;
-    test_write_file (path, p, len);
-    free (p);
-    v2v_log_set_sink (NULL, NULL);
-    {
-      struct v2v_image *img = v2v_image_open_rw (path, NULL, &err);
-
-      assert_ptr (img, err);
-      put (img, sector, 0, 512, 4);
-      finish (img);
-    }
-    check_clean (path);
-    unlink (path);
-  }
-  free (path);
   test_tmpdir_remove (dir);
 }
 
@@ -1351,10 +773,6 @@ main (void)
     cmocka_unit_test (test_unfinished_file_is_resumed),
     cmocka_unit_test (test_resume_of_another_copy_is_refused),
     cmocka_unit_test (test_resume_with_a_hostile_table_is_refused),
-    cmocka_unit_test (test_change_in_place),
-    cmocka_unit_test (test_crash_at_any_moment_keeps_what_was_flushed),
-    cmocka_unit_test (test_many_pending_bitmaps_are_flushed_in_between),
-    cmocka_unit_test (test_damaged_footers_are_made_good_before_changing),
     cmocka_unit_test (test_every_failing_step_of_a_write_is_an_error),
   };
 

@@ -333,3 +333,14 @@ vhdx_build_use_log (struct vhdx_build *b, uint8_t guid)
     memset (vhdx_build_header (b, i) + 48, guid, 16);
   vhdx_build_seal (b);
 }
+
+struct v2v_image *
+vhdx_build_open (const struct vhdx_build *b, const struct v2v_open_opts *opts,
+                 struct v2v_error **err)
+{
+  struct v2v_io *io = vhdx_build_io (b, "built.vhdx");
+  struct v2v_image *img = v2v_image_open_io (io, opts, err);
+
+  v2v_io_unref (io);
+  return img;
+}

@@ -96,4 +96,9 @@ void vhdx_build_use_log (struct vhdx_build *b, uint8_t guid);
 /* Address of a sector of the log. */
 uint8_t *vhdx_build_log_sector (struct vhdx_build *b, unsigned sector);
 
+/* What is built so far, opened. */
+struct v2v_image *vhdx_build_open (const struct vhdx_build *b,
+                                   const struct v2v_open_opts *opts,
+                                   struct v2v_error **err);
+
 #endif /* VHDX_BUILD_H */
