@@ -26,7 +26,7 @@ mutations=(
 'formats/vhd.c|test-vhd|blocks may overlap by a sector|s/sorted\[i - 1\] < stride/sorted[i - 1] < stride - 1/'
 'formats/vhdx-log.c|test-vhdx-log|the log may write over the headers|s/r\.offset < VHDX_LOG_FIRST_TARGET/r.offset < 4096/'
 'formats/vhdx-log.c|test-vhdx-log|a truncated file is not noticed|s/e->flushed_offset > v2v_io_size \(a->h->file\)/0/'
-'formats/vhdx-bat.c|test-vhdx|reserved bits of the BAT are ignored|s/VHDX_BAT_RESERVED \(entry\) != 0\)\n    return/0)\n    return/'
+'formats/vhdx-bat.c|test-vhdx-refuse|reserved bits of the BAT are ignored|s/VHDX_BAT_RESERVED \(entry\) != 0\)\n    return/0)\n    return/'
 'formats/nbd.c|test-nbd|a piece may pass the largest request when rounded|s/h->max_request - offset % h->max_request/h->max_request/'
 'formats/nbd.c|test-nbd|a sector of two kinds is taken for the second|s/\(start \| \(SECTOR - 1\)\) \+ 1/start/'
 'formats/nbd.c|test-nbd|a hole is taken for zeros|s/flags & LIBNBD_STATE_ZERO \?/flags ?/'
