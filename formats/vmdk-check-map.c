@@ -34,7 +34,40 @@ struct map_check {
   uint8_t *named;
   uint8_t *contested;
   bool lost; /* damage that was not repaired */
+  /* What is known of the file around the tables and around their copies. */
+  struct file_run {
+    uint64_t from, to;
+    bool hole;
+  } around[2];
 };
+
+/* How far one question about holes looks: far beyond a table, and the answer
+ * stays small. */
+#define HOLE_WINDOW (UINT64_C (64) << 20)
+
+/* Does [at, at+len-1] of the file lie in a hole?  VMware preallocates the
+ * tables: those of an empty disk of 62 TiB are 8 GiB of holes, which need not
+ * be read 2 KiB at a time. */
+static bool
+in_hole (struct map_check *k, unsigned which, uint64_t at, uint64_t len)
+{
+  struct file_run *run = &k->around[which];
+
+  if (at < run->from || at >= run->to) {
+    CLEANUP_EXTENTS struct v2v_extents list = V2V_EXTENTS_INIT;
+    const uint64_t size = v2v_io_size (k->m->io);
+
+    if (at >= size ||
+        v2v_io_extents (k->m->io, v2v_min_u64 (HOLE_WINDOW, size - at), at,
+                        &list, NULL) == -1)
+      return false;
+    run->from = at;
+    run->to = at + list.ptr[0].length;
+    run->hole = list.ptr[0].type != V2V_EXTENT_DATA;
+  }
+  return run->hole && len <= run->to - at &&
+         !vmdk_map_in_metadata (k->m, at, len);
+}
 
 /* Claim [start, start+len-1] of the file; false if someone else has a part of
  * it. */
@@ -74,12 +107,13 @@ struct copy {
 };
 
 static int
-load_copy (struct map_check *k, uint32_t gdi, struct copy *copy,
+load_copy (struct map_check *k, uint32_t gdi, unsigned which, struct copy *copy,
            struct v2v_error **err)
 {
   copy->good = true;
   memset (copy->buf, 0, vmdk_map_table_bytes (k->m));
-  if (copy->gde == 0)
+  if (copy->gde == 0 || in_hole (k, which, vmdk_map_table_at (k->m, copy->gde),
+                                 vmdk_map_table_bytes (k->m)))
     return 0;
   if (vmdk_map_load_table (k->m, gdi, copy->gde, copy->buf, &copy->why) == 0)
     return 0;
@@ -273,6 +307,8 @@ check_grains (struct map_check *k, uint32_t gdi, const uint8_t *table,
   struct vmdk_map *m = k->m;
   const uint64_t nr_grains = v2v_div_up (m->size_bytes, m->grain_bytes);
 
+  if (v2v_is_zero (table, vmdk_map_table_bytes (m)))
+    return 0; /* no grain, in every kind of table */
   for (uint32_t i = 0; i < m->nr_gtes; ++i) {
     const uint64_t grain = (uint64_t) gdi * m->nr_gtes + i;
     uint64_t at = 0;
@@ -337,9 +373,9 @@ check_table (struct map_check *k, uint32_t gdi, uint8_t *buf,
   }
   if (primary.gde == 0 && redundant.gde == 0)
     return 0;
-  r = load_copy (k, gdi, &primary, err);
+  r = load_copy (k, gdi, 0, &primary, err);
   if (r == 0 && k->rgd != NULL)
-    r = load_copy (k, gdi, &redundant, err);
+    r = load_copy (k, gdi, 1, &redundant, err);
   if (r == 0 && k->rgd != NULL)
     r = judge_copies (k, gdi, &primary, &redundant, err);
   else if (r == 0 && !primary.good) {
@@ -377,7 +413,8 @@ check_tables (struct map_check *k, struct v2v_error **err)
     if (check_table (k, i, buf, err) == -1)
       return -1;
   for (uint32_t i = 0; i < m->nr_gds; ++i) {
-    if (m->gd[i] == 0)
+    if (m->gd[i] == 0 || in_hole (k, 0, vmdk_map_table_at (m, m->gd[i]),
+                                  vmdk_map_table_bytes (m)))
       continue;
     if (vmdk_map_load_table (m, i, m->gd[i], buf, &e) == -1)
       return v2v_error_move (err, e); /* it was good a moment ago */
