@@ -8,8 +8,9 @@
 #include "inject/guest.h"
 
 /* Where the scripts lie until the guest runs them: root's alone, and on the
- * file system that is there when the runner starts. */
-#define V2V_FIRSTBOOT_LINUX   "/var/lib/v2v/firstboot"
+ * file system that is there when the runner starts.  Not below /var, which
+ * hardened guests mount without exec. */
+#define V2V_FIRSTBOOT_LINUX   "/usr/lib/v2v-firstboot"
 #define V2V_FIRSTBOOT_WINDOWS "/Program Files/v2v/firstboot"
 
 /* A script longer than this is a program that should be a package. */

@@ -18,7 +18,7 @@ sample=(
     debootstrap dosfstools e2fsprogs fdisk mtools qemu-utils
 )
 test=(
-    7zip clang-14 clang-format-14 git guestfish jq lcov libcmocka-dev
+    7zip busybox clang-14 clang-format-14 git guestfish jq lcov libcmocka-dev
     libclang-rt-14-dev libnbd-bin libvhdi-utils libvmdk-utils
     linux-image-amd64 nbdkit ovmf qemu-system-x86 shellcheck valgrind xz-utils
     bzip2 xfsprogs
