@@ -106,14 +106,36 @@ all_zero (const uint8_t *p, size_t len)
   return p[0] == 0 && memcmp (p, p + 1, len - 1) == 0;
 }
 
+/* The last writes of a thread. */
+#define BEHIND 16
+struct written {
+  off_t offset, len;
+};
+static __thread struct written behind[BEHIND];
+static __thread unsigned behind_next;
+
 static void
 put (const uint8_t *p, size_t len, uint64_t offset)
 {
+  struct written old;
+
   if (len == 0)
     return;
   if (pwrite (out, p, len, (off_t) offset) != (ssize_t) len)
     die ("pwrite");
   sync_file_range (out, (off_t) offset, (off_t) len, SYNC_FILE_RANGE_WRITE);
+  /* Memory that is written for the first time costs more than the copy: give
+   * back what was written a while ago. */
+  old = behind[behind_next];
+  behind[behind_next].offset = (off_t) offset;
+  behind[behind_next].len = (off_t) len;
+  behind_next = (behind_next + 1) % BEHIND;
+  if (old.len > 0) {
+    sync_file_range (out, old.offset, old.len,
+                     SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                         SYNC_FILE_RANGE_WAIT_AFTER);
+    (void) posix_fadvise (out, old.offset, old.len, POSIX_FADV_DONTNEED);
+  }
 }
 
 /* The compressed bytes of grains FIRST to FIRST + n - 1 in one read. */
