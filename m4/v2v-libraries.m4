@@ -9,6 +9,14 @@ AC_DEFUN([V2V_LIBRARIES], [
   PKG_CHECK_MODULES([JANSSON], [jansson >= 2.13])
   PKG_CHECK_MODULES([LIBGUESTFS], [libguestfs >= 1.44])
   PKG_CHECK_MODULES([HIVEX], [hivex >= 1.3.19])
+  # What an initramfs is packed with.  bzip2 has no .pc file everywhere.
+  PKG_CHECK_MODULES([LIBLZ4], [liblz4 >= 1.9])
+  PKG_CHECK_MODULES([LIBLZMA], [liblzma >= 5.2])
+  PKG_CHECK_MODULES([LIBZSTD], [libzstd >= 1.4])
+  AC_CHECK_HEADER([bzlib.h], [], [AC_MSG_ERROR([bzlib.h not found])])
+  AC_CHECK_LIB([bz2], [BZ2_bzDecompress], [BZIP2_LIBS=-lbz2],
+    [AC_MSG_ERROR([libbz2 not found])])
+  AC_SUBST([BZIP2_LIBS])
 
   AC_ARG_WITH([libnbd],
     [AS_HELP_STRING([--without-libnbd], [no nbd: URIs and no qcow2])],

@@ -9,9 +9,9 @@ set -eu
 
 build=(
     autoconf automake gcc libtool make pkg-config perl
-    libarchive-dev libdeflate-dev libguestfs-dev libhivex-dev libjansson-dev
-    libnbd-dev libssl-dev
-    libxml2-dev nbdkit-plugin-dev zlib1g-dev
+    libarchive-dev libbz2-dev libdeflate-dev libguestfs-dev libhivex-dev
+    libjansson-dev liblz4-dev liblzma-dev libnbd-dev libssl-dev
+    libxml2-dev libzstd-dev nbdkit-plugin-dev zlib1g-dev
 )
 # A machine to convert is made, not stored.
 sample=(
@@ -21,7 +21,7 @@ test=(
     7zip busybox clang-14 clang-format-14 git guestfish jq lcov libcmocka-dev
     libclang-rt-14-dev libnbd-bin libvhdi-utils libvmdk-utils
     linux-image-amd64 nbdkit ovmf qemu-system-x86 shellcheck valgrind xz-utils
-    bzip2 xfsprogs
+    bzip2 cpio lz4 xfsprogs zstd
 )
 
 # Wherever they come from: not every Node.js is Debian's.
