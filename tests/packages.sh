@@ -18,10 +18,11 @@ sample=(
     debootstrap dosfstools e2fsprogs fdisk mtools qemu-utils
 )
 test=(
-    7zip busybox clang-14 clang-format-14 git guestfish jq lcov libcmocka-dev
+    7zip btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio cryptsetup-bin
+    git guestfish initramfs-tools-core jq lcov libcmocka-dev
     libclang-rt-14-dev libnbd-bin libvhdi-utils libvmdk-utils
-    linux-image-amd64 nbdkit ovmf qemu-system-x86 shellcheck valgrind xz-utils
-    bzip2 cpio lz4 xfsprogs zstd
+    linux-image-amd64 lvm2 lz4 nbdkit openssl ovmf qemu-system-x86 shellcheck
+    valgrind xfsprogs xz-utils zstd
 )
 
 # Wherever they come from: not every Node.js is Debian's.

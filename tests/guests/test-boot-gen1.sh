@@ -4,12 +4,11 @@
 # VHDX as generation 1 starts it: the first disk on IDE.
 . "$abs_top_srcdir/tests/functions.sh"
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
-requires qemu-system-x86_64 --version
-make_guest bios
+make_guest --firmware bios
 workdir
-convert_guest
+convert_guest --no-guest
 
 qemu-img compare -f vhdx -F raw "$vhdx" "$raw" || fail "the contents differ"
 grep -q '"generation": 1' "$(dirname "$vhdx")"/*.json || fail "not generation 1"
-boots gen1 240 -machine pc \
-    -drive "if=ide,format=vhdx,file=$vhdx,snapshot=on"
+machine_arguments 1 "$vhdx"
+boots gen1 300 "${machine[@]}"

@@ -7,7 +7,7 @@
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
 requires_plugin
 requires guestfish --version
-make_guest uefi
+make_guest --firmware uefi
 workdir
 
 block=$(tar -tvR -f "$ova" | sed -n 's/^block \([0-9]*\):.*\.vmdk$/\1/p')
