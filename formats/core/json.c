@@ -247,12 +247,7 @@ v2v_json_get_u64 (const struct v2v_json *obj, const char *key, uint64_t *ret)
 bool
 v2v_json_get_bool (const struct v2v_json *obj, const char *key, bool *ret)
 {
-  const json_t *v = json_object_get (J (obj), key);
-
-  if (!json_is_boolean (v))
-    return false;
-  *ret = json_is_true (v);
-  return true;
+  return v2v_json_bool_value (v2v_json_get (obj, key), ret);
 }
 
 bool
@@ -297,6 +292,15 @@ v2v_json_u64_value (const struct v2v_json *j, uint64_t *ret)
   if (!json_is_integer (J (j)) || json_integer_value (J (j)) < 0)
     return false;
   *ret = (uint64_t) json_integer_value (J (j));
+  return true;
+}
+
+bool
+v2v_json_bool_value (const struct v2v_json *j, bool *ret)
+{
+  if (!json_is_boolean (J (j)))
+    return false;
+  *ret = json_is_true (J (j));
   return true;
 }
 

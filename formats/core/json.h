@@ -71,6 +71,7 @@ size_t v2v_json_length (const struct v2v_json *array);
 const struct v2v_json *v2v_json_at (const struct v2v_json *array, size_t i);
 const char *v2v_json_string_value (const struct v2v_json *j);
 bool v2v_json_u64_value (const struct v2v_json *j, uint64_t *ret);
+bool v2v_json_bool_value (const struct v2v_json *j, bool *ret);
 /* Iterate an object: *ITER NULL to start; returns false at the end. */
 bool v2v_json_next (const struct v2v_json *obj, void **iter,
                     const char **ret_key, const struct v2v_json **ret_value);
