@@ -50,4 +50,19 @@ bool linux_has_systemd (struct v2v_guest *g);
 char *linux_rc_folder (struct v2v_guest *g, char runlevel,
                        const char **ret_init, struct v2v_error **err);
 
+/* ---- linux-services.c ---- */
+
+/* Where the unit NAME ("x.service") is; NULL with ERR unset when it is not
+ * there.  The caller frees. */
+char *linux_unit_path (struct v2v_guest *g, const char *name,
+                       struct v2v_error **err);
+/* Take away what starts the service NAME (without ".service") of systemd,
+ * SysV, upstart or OpenRC.  1 = changed. */
+int linux_disable_service (struct v2v_guest *g, const char *name,
+                           const char *why, struct v2v_error **err);
+/* Enable the unit ("x.service") as its [Install] says, unless it is masked or
+ * not there.  1 = changed. */
+int linux_enable_unit (struct v2v_guest *g, const char *unit, const char *why,
+                       struct v2v_error **err);
+
 #endif /* V2V_LINUX_EDIT_H */
