@@ -36,4 +36,5 @@ only 'libxml/' formats/xml.c
 only 'archive' formats/ova.c
 only 'libnbd' formats/nbd.c
 only 'nbdkit-plugin' formats/nbdkit-plugin.c
+only 'hivex' inject/hive.c inject/hive-change.c inject/hive-commit.c
 exit $bad
