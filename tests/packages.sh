@@ -8,7 +8,8 @@
 set -eu
 
 build=(
-    autoconf automake gcc libtool make pkg-config perl
+    autoconf automake gcc gcc-mingw-w64-i686 gcc-mingw-w64-x86-64 libtool make
+    pkg-config perl
     libarchive-dev libbz2-dev libdeflate-dev libguestfs-dev libhivex-dev
     libjansson-dev liblz4-dev liblzma-dev libnbd-dev libssl-dev
     libxml2-dev libzstd-dev nbdkit-plugin-dev zlib1g-dev
@@ -22,7 +23,7 @@ test=(
     git guestfish initramfs-tools-core jq lcov libcmocka-dev
     libclang-rt-14-dev libnbd-bin libvhdi-utils libvmdk-utils
     linux-image-amd64 lvm2 lz4 nbdkit openssl ovmf qemu-system-x86 shellcheck
-    valgrind xfsprogs xz-utils zstd
+    valgrind wine wine64 xfsprogs xz-utils zstd
 )
 
 # Wherever they come from: not every Node.js is Debian's.

@@ -81,7 +81,7 @@ delete_service (void)
 }
 
 /* A running program cannot delete itself.  Before a restart the system does
- * it; otherwise cmd tries for half a minute. */
+ * it; otherwise cmd tries each second for a while. */
 static void
 delete_folder (const wchar_t *base, bool restart)
 {
@@ -100,9 +100,8 @@ delete_folder (const wchar_t *base, bool restart)
   if (!fb_system32 (cmd, L"cmd.exe") || !beside (parent, base, L"."))
     return;
   wsprintfW (line,
-             L"\"%s\" /d /q /c for /l %%i in (1,1,15) do if exist firstboot\\ "
-             L"(rd /s /q firstboot 2>nul & if exist firstboot\\ "
-             L"ping -n 3 127.0.0.1 >nul)",
+             L"\"%s\" /d /q /c for /l %%i in (1,1,15) do "
+             L"(ping -n 2 127.0.0.1 >nul & rd /s /q firstboot 2>nul)",
              cmd);
   if (CreateProcessW (NULL, line, NULL, NULL, FALSE, CREATE_NO_WINDOW, NULL,
                       parent, &si, &pi)) {

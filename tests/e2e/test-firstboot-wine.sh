@@ -1,0 +1,237 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The program of Windows' first boot runs its scripts in order under Debian's
+# wine, by the contract of exit statuses; as a service it removes itself.
+. "$abs_top_srcdir/tests/functions.sh"
+
+exe=$abs_top_builddir/inject/firstboot/v2vfirstboot-x86_64.exe
+[ -e "$exe" ] || { echo "SKIP: built without mingw-w64" >&2; exit 77; }
+requires wine --version
+workdir
+# A prefix of our own, in the test's folder; no display, nothing of the user.
+export WINEPREFIX=$work/prefix WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
+export HOME=$work
+unset DISPLAY WAYLAND_DISPLAY
+end_wine () { timeout 60 wineserver -k 2>/dev/null || true; cleanup; }
+trap end_wine EXIT
+w () { timeout 120 wine "$@" 2>>wine.log; }
+w wineboot -i >/dev/null || { echo "SKIP: wine does not start" >&2; exit 77; }
+
+# script NAME LINE...: with the lines' ends of Windows
+script () {
+    local n=$1; shift
+    mkdir -p "$base/scripts"
+    printf '%s\r\n' '@echo off' "$@" >"$base/scripts/$n"
+}
+run () { # STATUS
+    local got=0
+    w "$exe" --console "$base" >/dev/null || got=$?
+    [ "$got" = "$1" ] || fail "exit status $got, expected $1
+$(cat "$top/firstboot.log")"
+}
+logged () {
+    grep -qF -- "$1" "$top/firstboot.log" || fail "not in the log: $1
+$(cat "$top/firstboot.log")"
+}
+not_logged () {
+    ! grep -qF -- "$1" "$top/firstboot.log" || fail "in the log: $1"
+}
+# fresh NAME: a folder whose name has what cmd knows as special
+fresh () {
+    top="$work/$1 & %PATH% ^(x)! 'y'"
+    base="$top/firstboot"
+    mkdir -p "$base/scripts"
+}
+
+echo '1. order, attempts, a restart between, one at the end, nothing left'
+fresh order
+script 0020-two.cmd 'echo two %V2V_ATTEMPT%' \
+    'if %V2V_ATTEMPT%==1 exit /b 249' 'exit /b 250'
+script 0010-one.cmd 'echo one' 'exit /b 250'
+script 0030-three.bat 'echo three' 'exit /b 0'
+script 'nonsense.cmd' 'echo nonsense'
+script '0040-a&b.cmd' 'echo nonsense'
+echo secret >"$base/scripts/0050-text.txt"
+run 3
+[ -e "$base/scripts/0020-two.cmd" ] || fail 'not kept for the next start'
+[ -e "$base/scripts-done/0010-one.cmd" ] || fail 'not moved'
+[ ! -e "$top/firstboot.complete" ] || fail 'complete too early'
+not_logged three
+run 4
+[ "$(grep -oE '^(one|two [12]|three)' "$top/firstboot.log" | tr '\n' ,)" = \
+    'one,two 1,two 2,three,' ] || fail 'order'
+logged 'ignored: nonsense.cmd'
+logged 'ignored: 0040-a&b.cmd'
+! grep -q '^nonsense' "$top/firstboot.log" || fail 'ran what is no script'
+[ -e "$top/firstboot.complete" ] || fail 'no sentinel'
+[ -z "$(ls -A "$base")" ] || fail "left behind: $(ls -A "$base")"
+grep -qE '^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}Z ' "$top/firstboot.log" ||
+    fail 'no time in the log'
+run 0 # nothing to do: no restart, so it never restarts for ever
+
+echo '2. a failure, a time limit and a missing interpreter stop nothing'
+fresh failing
+script 0010-fails.cmd 'exit /b 7'
+script 0020-hangs.cmd 'rem v2v-time-limit: 2' 'echo hanging' \
+    'ping -n 100 127.0.0.1 >nul' 'echo survived'
+script 0030-after.cmd 'echo after' 'exit /b 250'
+run 4
+logged '0010-fails.cmd: FAILED'
+logged '0020-hangs.cmd: FAILED: ended after 2 s'
+logged after
+not_logged survived
+
+echo '3. restart at once (251), switch off (252), 250 alone restarts nothing'
+fresh statuses
+script 0010-now.cmd 'exit /b 251'
+script 0020-then.cmd 'exit /b 250'
+run 3
+[ -e "$base/scripts/0020-then.cmd" ] || fail 'went on without the restart'
+run 0
+fresh off
+script 0010-off.cmd 'exit /b 252'
+run 6
+
+echo '4. what always asks for one more restart is given up'
+fresh forever
+script 0010-again.cmd 'exit /b 249'
+mkdir "$base/attempts"
+printf xxxxxxxx >"$base/attempts/0010-again.cmd"
+run 3
+run 4
+logged 'given up after 10 attempts'
+
+echo '5. interrupted: again only what says that it can, and not for ever'
+fresh interrupted
+mkdir "$base/scripts-done"
+printf '@echo off\r\nrem v2v-run-again: yes\r\necho again\r\nexit /b 250\r\n' \
+    >"$base/scripts-done/0010-again.cmd"
+printf 0010-again.cmd >"$base/running"
+run 0
+logged again
+logged 'was interrupted, runs again'
+fresh once
+mkdir "$base/scripts-done"
+printf '@echo off\r\necho twice\r\n' >"$base/scripts-done/0010-once.cmd"
+printf 0010-once.cmd >"$base/running"
+run 0
+logged 'counts as done'
+not_logged twice
+fresh bad
+mkdir "$base/scripts-done"
+printf '..\\..\\x.cmd' >"$base/running"
+run 0
+
+echo '6. PowerShell is asked by its file, without a profile'
+fresh powershell
+printf 'exit 250\r\n' >"$base/scripts/0010-one.ps1"
+run_ps=0
+w "$exe" --console "$base" >/dev/null || run_ps=$?
+logged '0010-one.ps1: begins'
+[ -e "$top/firstboot.complete" ] || fail "status $run_ps"
+
+echo '7. no script runs while Windows is being set up'
+fresh setup
+script 0010-one.cmd 'echo ran' 'exit /b 250'
+w reg add 'HKLM\SYSTEM\Setup' /v OOBEInProgress /t REG_DWORD /d 1 /f >/dev/null
+(w "$exe" --console "$base" >/dev/null) &
+pid=$!
+for _ in $(seq 100); do
+    grep -q 'waiting for the end' "$top/firstboot.log" 2>/dev/null && break
+    sleep 0.1
+done
+logged 'waiting for the end'
+sleep 1
+not_logged ran
+w reg add 'HKLM\SYSTEM\Setup' /v OOBEInProgress /t REG_DWORD /d 0 /f >/dev/null
+wait $pid || fail 'after setup'
+logged ran
+
+echo '8. addresses become calls of netsh'
+fresh network
+cat >"$base/network.txt" <<'EOF'
+v2v-network 1
+nic 00:50:56:aa:bb:cc
+name Büro & Söhne %PATH% ^ !
+address 10.0.0.5 255.255.255.0
+address 10.0.0.6 255.255.255.0
+gateway 10.0.0.1 0
+gateway 10.0.0.2 20
+dns 10.0.0.3
+dns 10.0.0.4
+wins 10.0.0.7
+domain example.com
+mtu 9000
+metric 10
+route 10.9.0.0 255.255.0.0 10.0.0.254 1
+EOF
+status=0
+w "$exe" --network "$base/network.txt" --print >out || status=$?
+[ $status = 250 ] || fail "status $status: $(cat out)"
+sed 's/^[^ ]* [^ ]* //; s/\r$//' out >got
+cat >want <<'EOF'
+netsh.exe interface ipv4 set address name=1 source=static address=10.0.0.5 mask=255.255.255.0 gateway=10.0.0.1
+netsh.exe interface ipv4 add address name=1 address=10.0.0.6 mask=255.255.255.0
+netsh.exe interface ipv4 add address name=1 gateway=10.0.0.2 gwmetric=20
+netsh.exe interface ipv4 set dnsservers name=1 source=static address=10.0.0.3 validate=no
+netsh.exe interface ipv4 add dnsservers name=1 address=10.0.0.4 validate=no
+netsh.exe interface ipv4 set winsservers name=1 source=static address=10.0.0.7
+netsh.exe interface ipv4 set interface 1 metric=10 store=persistent
+netsh.exe interface ipv4 set subinterface 1 mtu=9000 store=persistent
+domain example.com
+netsh.exe interface set interface name="new" newname="Büro & Söhne %PATH% ^ !"
+route.exe add 10.9.0.0 mask 255.255.0.0 10.0.0.254 metric 1
+EOF
+cmp got want || fail "$(diff want got)"
+for bad in 'address 10.0.0.5&calc 255.255.255.0' 'name a"b' 'name a|b' \
+    'address 10.0.0.5' 'mtu 70000' 'unknown x' 'route 1.2.3.4 255.0.0.0'; do
+    printf 'v2v-network 1\nnic 00:50:56:aa:bb:cc\n%s\n' "$bad" >bad.txt
+    status=0
+    w "$exe" --network bad.txt --print >out || status=$?
+    [ $status = 1 ] || fail "taken: $bad"
+    grep -q 'not a list of addresses' out || fail "$bad: $(cat out)"
+done
+# An adapter that is not there: once more after a restart, then a failure.
+printf 'v2v-network 1\nnic 02:00:00:00:00:99\naddress 10.0.0.5 255.0.0.0\n' \
+    >absent.txt
+status=0
+V2V_ATTEMPT=1 w "$exe" --network absent.txt --wait 0 >out || status=$?
+[ $status = 249 ] || fail "absent adapter: $status $(cat out)"
+status=0
+V2V_ATTEMPT=2 w "$exe" --network absent.txt --wait 0 >out || status=$?
+[ $status = 1 ] || fail "absent adapter: $status"
+grep -q '02:00:00:00:00:99' out || fail 'which adapter?'
+
+echo '9. as a service: the scripts run, service and folder go, the log stays'
+top="$WINEPREFIX/drive_c/Program Files/v2v" base="$top/firstboot"
+mkdir -p "$base"
+cp "$exe" "$base/v2vfirstboot.exe"
+script 0010-one.cmd 'echo as a service' 'exit /b 250'
+# The values that the conversion writes.
+key='HKLM\SYSTEM\CurrentControlSet\Services\v2v-firstboot'
+# shellcheck disable=SC2016
+w sc create v2v-firstboot type= own start= auto binPath= \
+    '"C:\Program Files\v2v\firstboot\v2vfirstboot.exe"' >/dev/null
+w reg query "$key" >/dev/null || fail 'no service'
+# wine's net cannot open a service that was just made; and net waits for one
+# that is gone already.
+(for _ in $(seq 10); do
+    [ ! -e "$top/firstboot.log" ] || break
+    w net start v2v-firstboot >/dev/null || true
+    sleep 0.5
+done) &
+pid=$!
+for _ in $(seq 400); do
+    [ -e "$base" ] || break
+    sleep 0.1
+done
+[ ! -e "$base" ] || fail "the folder is still there: $(ls -R "$base")
+$(cat "$top/firstboot.log")"
+logged 'as a service'
+[ -e "$top/firstboot.complete" ] || fail 'no sentinel'
+# While net waits it holds the service open.
+for _ in $(seq 60); do
+    w reg query "$key" >/dev/null || exit 0
+    sleep 1
+done
+fail 'the service is still there'
