@@ -3,6 +3,7 @@
 #ifndef V2V_LINUX_INTERNAL_H
 #define V2V_LINUX_INTERNAL_H
 
+#include "formats/core/text.h"
 #include "inject/linux.h"
 
 /* An installed kernel (linux-kernels.c). */
@@ -59,6 +60,13 @@ int linux_finding (struct linux_guest *l, enum v2v_severity severity,
                    const char *id, const char *subject, const char *remedy,
                    struct v2v_error **err, const char *fmt, ...)
     __attribute__ ((format (printf, 7, 8)));
+
+/* linux_edit_file of a GRUB environment block, whose size stays: F as in
+ * linux-edit.h. */
+int linux_edit_grubenv (struct linux_guest *l, const char *path,
+                        int (*f) (void *arg, const char *line,
+                                  struct v2v_str *ret),
+                        void *arg, const char *why, struct v2v_error **err);
 
 /* The steps.  Each returns 0, or -1 with ERR when the guest would not start;
  * what is only doubtful is a finding. */
