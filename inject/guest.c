@@ -421,16 +421,16 @@ check_file (struct v2v_guest *g, const char *path, uint64_t max,
   return 1;
 }
 
-void *
-v2v_guest_read (struct v2v_guest *g, const char *path, size_t max_bytes,
-                size_t *ret_len, struct v2v_error **err)
+static void *
+read_up_to (struct v2v_guest *g, const char *path, uint64_t limit,
+            size_t max_bytes, size_t *ret_len, struct v2v_error **err)
 {
   CLEANUP_FREE char *real = guest_real_path (g, path, err);
   CLEANUP_FREE void *data = NULL;
   struct v2v_guest_stat st;
   size_t len;
 
-  if (real == NULL || check_file (g, real, max_bytes, &st, err) <= 0)
+  if (real == NULL || check_file (g, real, limit, &st, err) <= 0)
     return NULL;
   data = g->ops->read (g->h, real, max_bytes, &len, err);
   if (data == NULL)
@@ -438,6 +438,20 @@ v2v_guest_read (struct v2v_guest *g, const char *path, size_t max_bytes,
   if (ret_len != NULL)
     *ret_len = len;
   return STEAL (data);
+}
+
+void *
+v2v_guest_read (struct v2v_guest *g, const char *path, size_t max_bytes,
+                size_t *ret_len, struct v2v_error **err)
+{
+  return read_up_to (g, path, max_bytes, max_bytes, ret_len, err);
+}
+
+void *
+v2v_guest_read_head (struct v2v_guest *g, const char *path, size_t max_bytes,
+                     size_t *ret_len, struct v2v_error **err)
+{
+  return read_up_to (g, path, UINT64_MAX, max_bytes, ret_len, err);
 }
 
 char *

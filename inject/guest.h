@@ -116,6 +116,7 @@ struct v2v_guest_opts {
   bool keep_tools;            /* leave VMware Tools alone */
   bool allow_dirty;      /* go on with a dirty file system (journal replayed) */
   bool allow_hibernated; /* discard a hibernated Windows' memory */
+  bool have_keys;        /* keys for encrypted volumes will be tried */
   const char *const *firstboot; /* host files, in order; NULL-terminated */
   const char *const *drivers;   /* host folders with INF files */
 };
@@ -204,6 +205,10 @@ void *v2v_guest_read (struct v2v_guest *g, const char *path, size_t max_bytes,
                       size_t *ret_len, struct v2v_error **err);
 /* The same as text: a file with a NUL inside is V2V_ERR_GUEST. */
 char *v2v_guest_read_text (struct v2v_guest *g, const char *path,
+                           struct v2v_error **err);
+/* The first MAX_BYTES of a file of any size, otherwise as v2v_guest_read. */
+void *v2v_guest_read_head (struct v2v_guest *g, const char *path,
+                           size_t max_bytes, size_t *ret_len,
                            struct v2v_error **err);
 /* Copy a file of the guest to HOST_PATH (created, 0600), whatever its size up
  * to MAX_BYTES. */

@@ -19,6 +19,7 @@ sample=(
     debootstrap dosfstools e2fsprogs fdisk mtools qemu-utils
 )
 test=(
+    ntfs-3g
     7zip btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio cryptsetup-bin
     git guestfish initramfs-tools-core jq lcov libcmocka-dev
     libclang-rt-14-dev libnbd-bin libvhdi-utils libvmdk-utils
