@@ -70,6 +70,9 @@ struct v2v_removable {
   char *file; /* image name as in the source, untrusted, or NULL */
 };
 
+/* A slot number packs bus, device and function: 16 bits and some. */
+#define V2V_MAX_PCI_SLOT 0xfffffu
+
 struct v2v_nic {
   char *id;        /* "ethernet0" or the OVF ElementName */
   char *model;     /* "vmxnet3", "e1000" ... lower case */
@@ -79,6 +82,8 @@ struct v2v_nic {
   bool connected;  /* starts connected */
   int vlan;        /* -1 = unknown, 0 untagged, 1..4094, 4095 = all */
   enum v2v_tristate promiscuous;
+  unsigned pci_slot; /* VMware's number of the slot, after which Linux names
+                        the interface ("ens192"); 0 = unknown */
 };
 
 struct v2v_serial {

@@ -285,6 +285,7 @@ read_nic (struct ovf_ctx *ctx, const struct ovf_item *it, struct v2v_machine *m,
   if (nic == NULL)
     return v2v_fail_nomem (err);
   nic->connected = it->connected;
+  nic->pci_slot = it->pci_slot;
   nic->model = ovf_choose_subtype (it->subtype, known);
   if (nic->model == NULL)
     return v2v_fail_nomem (err);

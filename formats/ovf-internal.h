@@ -163,6 +163,7 @@ struct ovf_item {
   char *limit;
   char *weight;
   char *cores_per_socket;
+  unsigned pci_slot; /* 0 = unknown */
 };
 
 struct ovf_items {

@@ -138,6 +138,20 @@ read_type (struct ovf_ctx *ctx, const struct v2v_xml_node *n,
   return 0;
 }
 
+/* <vmw:Config vmw:key="slotInfo.pciSlotNumber" vmw:value="192"/> */
+static void
+read_slot (const struct v2v_xml_node *n, struct ovf_item *it)
+{
+  const char *key = ovf_attr_vmw (n, "key");
+  const char *value = ovf_attr_vmw (n, "value");
+  uint64_t v;
+
+  if (key != NULL && value != NULL &&
+      strcasecmp (key, "slotInfo.pciSlotNumber") == 0 &&
+      v2v_ovf_number (value, &v) && v <= V2V_MAX_PCI_SLOT)
+    it->pci_slot = (unsigned) v;
+}
+
 static int
 read_field (struct ovf_ctx *ctx, const struct v2v_xml_node *n,
             struct ovf_item *it, struct v2v_error **err)
@@ -148,6 +162,8 @@ read_field (struct ovf_ctx *ctx, const struct v2v_xml_node *n,
   if (strcmp (v2v_xml_ns (n), OVF_NS_VMW) == 0) {
     if (strcmp (name, "CoresPerSocket") == 0)
       return ovf_text (n, &it->cores_per_socket, err);
+    if (strcmp (name, "Config") == 0)
+      read_slot (n, it);
     return 0; /* vmw:Config of a device: see ovf-devices.c */
   }
   if (!is_allocation_ns (v2v_xml_ns (n)))

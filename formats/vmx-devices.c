@@ -70,11 +70,24 @@ nic_mac (struct v2v_vmx *vmx, struct v2v_machine *m, struct v2v_nic *nic,
                       nic->id, shown);
 }
 
+/* "192"; a machine that was never started has "-1" or none. */
+static unsigned
+slot_number (const char *text)
+{
+  char *end;
+  unsigned long v;
+
+  if (text == NULL || *text < '0' || *text > '9')
+    return 0;
+  v = strtoul (text, &end, 10);
+  return *end == '\0' && v <= V2V_MAX_PCI_SLOT ? (unsigned) v : 0;
+}
+
 static int
 read_nic (struct v2v_vmx *vmx, struct v2v_machine *m, unsigned n,
           struct v2v_error **err)
 {
-  const char *dev, *features;
+  const char *dev, *features, *slot;
   struct v2v_nic *nic;
 
   if (!v2v_vmx_get_bool (vmx, false, "ethernet%u.present", n))
@@ -99,6 +112,8 @@ read_nic (struct v2v_vmx *vmx, struct v2v_machine *m, unsigned n,
   nic->connected = v2v_vmx_get_bool (vmx, true, "ethernet%u.startConnected", n);
   if (v2v_vmx_get_bool (vmx, false, "ethernet%u.noPromisc", n))
     nic->promiscuous = V2V_NO;
+  slot = v2v_vmx_get (vmx, "ethernet%u.pciSlotNumber", n);
+  nic->pci_slot = slot_number (slot);
   (void) v2v_vmx_get (vmx, "ethernet%u.wakeOnPcktRcv", n);
   (void) v2v_vmx_get (vmx, "ethernet%u.checkMACAddress", n);
   (void) v2v_vmx_get (vmx, "ethernet%u.linkStatePropagation.enable", n);

@@ -197,10 +197,13 @@ test_a_machine_has_what_was_written (void **state)
                        "Limit", "2000") F ("AllocationUnits", "hertz * 10^6")
                        F ("Weight",
                           "8000") "<vmw:CoresPerSocket>2</vmw:CoresPerSocket>")
-              ITEM ("10",
-                    F ("Connection", "LAN") F ("ResourceSubType", "VmxNet3")
-                        F ("Address", "00-50-56-AA-BB-CC")
-                            F ("AutomaticAllocation", "false"))
+              ITEM (
+                  "10",
+                  F ("Connection", "LAN") F ("ResourceSubType", "VmxNet3") F (
+                      "Address", "00-50-56-AA-BB-CC")
+                      F ("AutomaticAllocation",
+                         "false") "<vmw:Config vmw:key='slotInfo.pciSlotNumber' "
+                                  "vmw:value='224'/>")
                   ITEM (
                       "1",
                       F ("ResourceSubType",
@@ -233,6 +236,7 @@ test_a_machine_has_what_was_written (void **state)
   assert_true (m->nics[0].mac_static);
   assert_false (m->nics[0].connected);
   assert_string_equal (m->nics[0].model, "vmxnet3");
+  assert_int_equal (m->nics[0].pci_slot, 224);
   assert_string_equal (m->boot_order[0], "cdrom");
   assert_string_equal (m->boot_order[1], "disk");
   assert_null (m->boot_order[2]);

@@ -363,6 +363,8 @@ test_network_adapters (void **state)
            "ethernet0.address = \"00:50:56:00:00:0A\"\n"
            "ethernet0.generatedAddress = \"00:0c:29:00:00:01\"\n"
            "ethernet0.startConnected = \"FALSE\"\n"
+           "ethernet0.pciSlotNumber = \"192\"\n"
+           "ethernet3.pciSlotNumber = \"-1\"\n"
            "ethernet3.present = \"TRUE\"\nethernet3.connectionType = \"nat\"\n"
            "ethernet3.generatedAddress = \"nonsense\"\n"
            "ethernet4.present = \"FALSE\"\n");
@@ -373,6 +375,8 @@ test_network_adapters (void **state)
   assert_string_equal (m->nics[0].mac, "00:50:56:00:00:0a");
   assert_true (m->nics[0].mac_static);
   assert_false (m->nics[0].connected);
+  assert_int_equal (m->nics[0].pci_slot, 192);
+  assert_int_equal (m->nics[1].pci_slot, 0);
   assert_string_equal (m->nics[1].id, "ethernet3");
   assert_string_equal (m->nics[1].network, "nat");
   assert_null (m->nics[1].mac);
