@@ -414,6 +414,9 @@ v2v_image_set_base (struct v2v_image *top, struct v2v_image *base,
                      V2V_MAX_CHAIN);
   top->parent = base;
   top->chain_length = base->chain_length + 1;
+  /* An overlay's own format knows nothing of the sectors of what it covers. */
+  if (base->info.logical_sector_bytes != 0)
+    top->info.logical_sector_bytes = base->info.logical_sector_bytes;
   return 0;
 }
 

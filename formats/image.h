@@ -103,7 +103,7 @@ struct v2v_open_opts {
   bool ignore_parent_id;     /* explicit override of an identity mismatch */
   bool strict;               /* refuse what a strict inspector refuses */
   bool force;                /* read despite a doubtful feature */
-  bool overlay;              /* nbd: what the server's own top layer does not
+  bool overlay;              /* nbd, qcow2: what the own top layer does not
                                  hold is ABSENT, for v2v_image_set_base */
 };
 

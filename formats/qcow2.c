@@ -7,7 +7,8 @@
  * (CVE-2015-5163, CVE-2024-32498: a disk that was uploaded reads
  * /etc/shadow).  So both are refused, encryption too, before QEMU sees the
  * file; and QEMU is told to use no backing file, in case the header changes
- * meanwhile.  v2v_open_opts.force allows them, for images of one's own.
+ * meanwhile.  v2v_open_opts.force allows them, for images of one's own;
+ * v2v_open_opts.overlay reads what the file itself holds and nothing below.
  *
  * Left out: writing, internal snapshots (the current state is read), checks
  * of what lies behind the header (qemu-img check does that).
@@ -156,7 +157,8 @@ static int
 check_backing (struct qcow2 *h, uint64_t offset,
                const struct v2v_open_opts *opts, struct v2v_error **err)
 {
-  h->has_backing = offset != 0;
+  /* Of an overlay the caller has the base; the named file is not opened. */
+  h->has_backing = offset != 0 && !opts->overlay;
   if (!h->has_backing || opts->force)
     return 0;
   v2v_fail (err, V2V_ERR_UNSUPPORTED,
