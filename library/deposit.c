@@ -16,6 +16,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,9 @@
 /* NAME, NAME-2 ... NAME-9999: more machines of one name in one folder are a
  * mistake of the caller's. */
 #define MAX_CLASHES 9999
+/* Originals keep their folders: a guest's path has up to 4095 bytes, and no
+ * file that is saved lies this deep. */
+#define MAX_DEPTH 64
 
 struct v2v_deposit {
   char *dir;  /* as the user wrote it */
@@ -198,30 +202,63 @@ release_lock (struct v2v_deposit *d)
   close (STEAL_FD (d->lock_fd)); /* unlocks */
 }
 
-/* Remove the files in the working folder.  We make no folders there: one that
- * is found is left alone and makes the removal of the folder fail.
- */
+/* Remove all that is in the folder FD (taken over), never through a link;
+ * *RET_NAME is what could not be removed. */
 static int
-empty_folder (struct v2v_deposit *d, struct v2v_error **err)
+empty_fd (int fd, unsigned depth, char ret_name[NAME_MAX + 1])
 {
-  const int fd = fcntl (d->part_fd, F_DUPFD_CLOEXEC, 3);
   CLEANUP_CLOSEDIR DIR *dp = fd == -1 ? NULL : fdopendir (fd);
   struct dirent *e;
 
   if (dp == NULL) {
-    v2v_fail_errno (err, "%s/%s", d->dir, d->part);
     if (fd != -1)
       close (fd);
     return -1;
   }
   rewinddir (dp);
   while ((e = readdir (dp)) != NULL) {
-    if (strcmp (e->d_name, ".") == 0 || strcmp (e->d_name, "..") == 0)
+    if (strcmp (e->d_name, ".") == 0 || strcmp (e->d_name, "..") == 0 ||
+        unlinkat (dirfd (dp), e->d_name, 0) == 0)
       continue;
-    if (unlinkat (d->part_fd, e->d_name, 0) == -1)
-      return v2v_fail_errno (err, "%s/%s/%s: remove", d->dir, d->part,
-                             e->d_name);
+    snprintf (ret_name, NAME_MAX + 1, "%s", e->d_name);
+    if ((errno != EISDIR && errno != EPERM) || depth == MAX_DEPTH ||
+        empty_fd (openat (dirfd (dp), e->d_name,
+                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                  depth + 1, ret_name) == -1 ||
+        unlinkat (dirfd (dp), e->d_name, AT_REMOVEDIR) == -1)
+      return -1;
   }
+  return 0;
+}
+
+/* Remove what is in the working folder: disks, and what belongs to the guest
+ * (overlays, originals) in folders. */
+static int
+empty_folder (struct v2v_deposit *d, struct v2v_error **err)
+{
+  char name[NAME_MAX + 1] = ".";
+
+  if (empty_fd (fcntl (d->part_fd, F_DUPFD_CLOEXEC, 3), 0, name) == -1)
+    return v2v_fail_errno (err, "%s/%s/%s: remove", d->dir, d->part, name);
+  return 0;
+}
+
+int
+v2v_deposit_remove_folder (struct v2v_deposit *d, const char *name,
+                           struct v2v_error **err)
+{
+  char inside[NAME_MAX + 1] = ".";
+  int fd;
+
+  if (!v2v_check_plain_name (name, err))
+    return -1;
+  fd = openat (d->part_fd, name,
+               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd == -1 && errno == ENOENT)
+    return 0;
+  if (fd == -1 || empty_fd (fd, 0, inside) == -1 ||
+      unlinkat (d->part_fd, name, AT_REMOVEDIR) == -1)
+    return v2v_fail_errno (err, "%s/%s/%s: remove", d->dir, d->part, name);
   return 0;
 }
 
