@@ -37,4 +37,5 @@ only 'archive' formats/ova.c
 only 'libnbd' formats/nbd.c
 only 'nbdkit-plugin' formats/nbdkit-plugin.c
 only 'hivex' inject/hive.c inject/hive-change.c inject/hive-commit.c
+only 'guestfs' inject/guest-libguestfs.c inject/guest-open.h inject/inspect-os.c inject/launch.c inject/launch.h
 exit $bad

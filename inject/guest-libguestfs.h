@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Inside the back end over libguestfs: its handle, and what inspect-os.c does
+ * with it. */
+#ifndef V2V_GUEST_LIBGUESTFS_H
+#define V2V_GUEST_LIBGUESTFS_H
+
+#include "inject/guest-open.h"
+#include "inject/launch.h"
+#include "inject/overlay.h"
+
+struct guest_appliance {
+  struct v2v_appliance *appliance;
+  struct v2v_overlay **overlays;
+  size_t nr_overlays;
+  char *folder;        /* of the overlays when they are temporary, or NULL */
+  bool has_esp_folder; /* GUEST_ESP was made */
+  bool saved;
+};
+
+/* Where the EFI system partition of Windows is seen, see windows.h. */
+#define GUEST_ESP "/EFI-v2v"
+
+/* The guest over H, which it takes over on success. */
+struct v2v_guest *guest_appliance_new (struct guest_appliance *h,
+                                       struct v2v_error **err);
+void guest_appliance_free (struct guest_appliance *h);
+/* H of G, or NULL when G has another back end. */
+struct guest_appliance *guest_appliance_of (struct v2v_guest *g);
+
+/* inspect-os.c, in this order: open what is encrypted, list the file systems,
+ * find the operating system, mount it and fill the guest's v2v_os. */
+int guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
+                          const struct v2v_guest_keys *keys,
+                          struct v2v_error **err);
+int guest_list_filesystems (struct v2v_guest *g, struct guest_appliance *h,
+                            struct v2v_error **err);
+int guest_inspect (struct v2v_guest *g, struct guest_appliance *h,
+                   struct v2v_error **err);
+
+#endif /* V2V_GUEST_LIBGUESTFS_H */

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Looking into a machine: encrypted disks opened, operating systems found and
+ * mounted, struct v2v_os filled.  guestfs(3) "INSPECTION".
+ *
+ * Everything here comes from the guest: lists are bounded, strings are only
+ * carried.
+ */
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "formats/core/cleanup.h"
+#include "formats/core/log.h"
+#include "formats/core/text.h"
+#include "inject/guest-front.h"
+#include "inject/guest-libguestfs.h"
+#include "inject/windows.h"
+
+/* Devices of one machine; 256 disks of 128 partitions would be more. */
+#define MAX_FILESYSTEMS 4096
+/* A full desktop has some 5000 packages. */
+#define MAX_APPLICATIONS 100000
+/* Opening one makes the next visible (LVM on LUKS on LVM). */
+#define MAX_ENCRYPTED 64
+
+static int
+fail (struct guest_appliance *h, const char *what, struct v2v_error **err)
+{
+  return v2v_appliance_fail (h->appliance, err, "%s", what);
+}
+
+static guestfs_h *
+gfs (struct guest_appliance *h)
+{
+  return v2v_appliance_guestfs (h->appliance);
+}
+
+/* libguestfs' word for what it does not know. */
+static char *
+known (char *s)
+{
+  if (s != NULL && (s[0] == '\0' || strcmp (s, "unknown") == 0)) {
+    free (s);
+    return NULL;
+  }
+  return s;
+}
+
+/* ---- encrypted disks ---- */
+
+static bool
+is_encrypted (const char *type)
+{
+  return strcmp (type, "crypto_LUKS") == 0 || strcmp (type, "BitLocker") == 0;
+}
+
+/* Open DEVICE by one of KEYS; 1 = opened. */
+static int
+try_keys (struct guest_appliance *h, const char *device, size_t number,
+          const struct v2v_guest_keys *keys)
+{
+  CLEANUP_FREE char *uuid = known (guestfs_vfs_uuid (gfs (h), device));
+  char name[32];
+
+  snprintf (name, sizeof name, "v2v-crypt%zu", number);
+  for (size_t i = 0; keys != NULL && i < keys->len; ++i) {
+    const struct v2v_guest_key *k = &keys->ptr[i];
+
+    if (strcmp (k->selector, "all") != 0 && strcmp (k->selector, device) != 0 &&
+        (uuid == NULL || strcasecmp (k->selector, uuid) != 0))
+      continue;
+    if (guestfs_cryptsetup_open (gfs (h), device, k->key, name, -1) == 0)
+      return 1;
+  }
+  return 0;
+}
+
+/* Without a key it stays closed: what is on it may be a data disk. */
+static int
+note_closed (struct v2v_guest *g, const char *device, const char *type,
+             struct v2v_error **err)
+{
+  if (v2v_findings_add (
+          &g->findings, V2V_WARNING, "guest.encrypted", device,
+          "give its key with --key DEVICE:FILE, or suspend BitLocker first",
+          "%s: no key opens it, so nothing on it was looked at or changed",
+          type) == -1)
+    return v2v_fail_nomem (err);
+  return 0;
+}
+
+int
+guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
+                      const struct v2v_guest_keys *keys, struct v2v_error **err)
+{
+  CLEANUP_LIST char **seen = calloc (MAX_ENCRYPTED + 1, sizeof *seen);
+  size_t nr_seen = 0;
+  bool again = true;
+
+  if (seen == NULL)
+    return v2v_fail_nomem (err);
+  while (again) {
+    CLEANUP_LIST char **list = guestfs_list_filesystems (gfs (h));
+
+    again = false;
+    if (list == NULL)
+      return fail (h, "listing the file systems", err);
+    for (size_t i = 0; list[i] != NULL && nr_seen < MAX_ENCRYPTED; i += 2) {
+      bool was_seen = false;
+
+      for (size_t k = 0; k < nr_seen; ++k)
+        was_seen |= strcmp (seen[k], list[i]) == 0;
+      if (was_seen || !is_encrypted (list[i + 1]))
+        continue;
+      seen[nr_seen] = strdup (list[i]);
+      if (seen[nr_seen] == NULL)
+        return v2v_fail_nomem (err);
+      ++nr_seen;
+      if (try_keys (h, list[i], nr_seen, keys) == 1) {
+        again = true;
+        guestfs_lvm_scan (gfs (h), 1); /* there need not be any */
+      }
+      else if (note_closed (g, list[i], list[i + 1], err) == -1)
+        return -1;
+    }
+  }
+  return 0;
+}
+
+/* ---- file systems ---- */
+
+/* The unique GUID of a GPT partition; NULL when DEVICE is none. */
+static char *
+partuuid (guestfs_h *gfsh, const char *device)
+{
+  CLEANUP_FREE char *disk = guestfs_part_to_dev (gfsh, device), *table = NULL;
+  char *uuid;
+  int n;
+
+  if (disk == NULL || (n = guestfs_part_to_partnum (gfsh, device)) == -1)
+    return NULL;
+  table = guestfs_part_get_parttype (gfsh, disk);
+  if (table == NULL || strcmp (table, "gpt") != 0)
+    return NULL;
+  uuid = guestfs_part_get_gpt_guid (gfsh, disk, n);
+  for (char *p = uuid; p != NULL && *p != '\0'; ++p)
+    if (*p >= 'A' && *p <= 'Z')
+      *p = (char) (*p - 'A' + 'a'); /* as in /dev/disk/by-partuuid */
+  return uuid;
+}
+
+int
+guest_list_filesystems (struct v2v_guest *g, struct guest_appliance *h,
+                        struct v2v_error **err)
+{
+  CLEANUP_LIST char **list = guestfs_list_filesystems (gfs (h));
+
+  if (list == NULL)
+    return fail (h, "listing the file systems", err);
+  for (size_t i = 0; list[i] != NULL; i += 2) {
+    struct v2v_filesystem *f;
+
+    if (i / 2 >= MAX_FILESYSTEMS)
+      return v2v_fail (err, V2V_ERR_GUEST,
+                       "the machine has more than %d file systems",
+                       MAX_FILESYSTEMS);
+    f = v2v_os_add_filesystem (&g->os);
+    if (f == NULL || (f->device = strdup (list[i])) == NULL ||
+        (f->type = strdup (list[i + 1])) == NULL)
+      return v2v_fail_nomem (err);
+    f->uuid = known (guestfs_vfs_uuid (gfs (h), list[i]));
+    f->label = known (guestfs_vfs_label (gfs (h), list[i]));
+    if (strncmp (list[i], "/dev/sd", 7) == 0)
+      f->partuuid = partuuid (gfs (h), list[i]);
+  }
+  return 0;
+}
+
+/* ---- which operating system ---- */
+
+static int
+refuse_choice (struct guest_appliance *h, char **roots, const char *wanted,
+               struct v2v_error **err)
+{
+  CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
+
+  for (size_t i = 0; roots[i] != NULL && i < 20; ++i) {
+    CLEANUP_FREE char *name =
+        guestfs_inspect_get_product_name (gfs (h), roots[i]);
+
+    if (v2v_str_printf (&s, "%s%s (%.100s)", i ? ", " : "", roots[i],
+                        name ? name : "unknown") == -1)
+      return v2v_fail_nomem (err);
+  }
+  if (wanted != NULL)
+    v2v_fail (err, V2V_ERR_GUEST,
+              "no operating system is on '%s'; they are on %s", wanted, s.ptr);
+  else
+    v2v_fail (err, V2V_ERR_GUEST,
+              "the machine has several operating systems: %s", s.ptr);
+  return v2v_hint (err, "choose with --root DEVICE, or --root first");
+}
+
+static const char *
+choose_root (struct v2v_guest *g, struct guest_appliance *h, char **roots,
+             struct v2v_error **err)
+{
+  const char *wanted = g->opts.root;
+
+  if (wanted != NULL && strcmp (wanted, "first") == 0)
+    return roots[0];
+  for (size_t i = 0; wanted != NULL && roots[i] != NULL; ++i)
+    if (strcmp (roots[i], wanted) == 0)
+      return roots[i];
+  if (wanted == NULL && roots[1] == NULL)
+    return roots[0];
+  refuse_choice (h, roots, wanted, err);
+  return NULL;
+}
+
+static enum v2v_guest_family
+family_of (const char *type)
+{
+  if (type == NULL)
+    return V2V_FAMILY_UNKNOWN;
+  if (strcmp (type, "linux") == 0)
+    return V2V_FAMILY_LINUX;
+  return strcmp (type, "windows") == 0 ? V2V_FAMILY_WINDOWS : V2V_FAMILY_OTHER;
+}
+
+static int
+fill_identity (struct v2v_guest *g, struct guest_appliance *h, const char *root,
+               struct v2v_error **err)
+{
+  CLEANUP_FREE char *type = guestfs_inspect_get_type (gfs (h), root);
+  guestfs_h *gfsh = gfs (h);
+  struct v2v_os *os = &g->os;
+
+  os->family = family_of (type);
+  os->root = strdup (root);
+  if (os->root == NULL)
+    return v2v_fail_nomem (err);
+  os->distro = known (guestfs_inspect_get_distro (gfsh, root));
+  os->product_name = known (guestfs_inspect_get_product_name (gfsh, root));
+  os->product_variant =
+      known (guestfs_inspect_get_product_variant (gfsh, root));
+  os->arch = known (guestfs_inspect_get_arch (gfsh, root));
+  os->hostname = known (guestfs_inspect_get_hostname (gfsh, root));
+  os->major = guestfs_inspect_get_major_version (gfsh, root);
+  os->minor = guestfs_inspect_get_minor_version (gfsh, root);
+  os->package_format = known (guestfs_inspect_get_package_format (gfsh, root));
+  os->package_management =
+      known (guestfs_inspect_get_package_management (gfsh, root));
+  if (os->family == V2V_FAMILY_WINDOWS) {
+    os->systemroot =
+        known (guestfs_inspect_get_windows_systemroot (gfsh, root));
+    os->control_set =
+        known (guestfs_inspect_get_windows_current_control_set (gfsh, root));
+  }
+  return 0;
+}
+
+static int
+fill_letters (struct v2v_guest *g, struct guest_appliance *h, const char *root,
+              struct v2v_error **err)
+{
+  CLEANUP_LIST char **list = NULL;
+
+  if (g->os.family != V2V_FAMILY_WINDOWS)
+    return 0;
+  list = guestfs_inspect_get_drive_mappings (gfs (h), root);
+  for (size_t i = 0; list != NULL && list[i] != NULL && i < 52; i += 2) {
+    struct v2v_os_letter *l = v2v_os_add_letter (&g->os);
+
+    if (l == NULL || (l->device = strdup (list[i + 1])) == NULL)
+      return v2v_fail_nomem (err);
+    l->letter =
+        (char) (list[i][0] >= 'a' && list[i][0] <= 'z' ? list[i][0] - 'a' + 'A'
+                                                       : list[i][0]);
+  }
+  return 0;
+}
+
+/* ---- mounting ---- */
+
+static int
+compare_mounts (const void *a, const void *b)
+{
+  const struct v2v_os_mount *ma = a, *mb = b;
+  const size_t la = strlen (ma->path), lb = strlen (mb->path);
+
+  return la != lb ? (la < lb ? -1 : 1) : strcmp (ma->path, mb->path);
+}
+
+static int
+fill_mounts (struct v2v_guest *g, struct guest_appliance *h, const char *root,
+             struct v2v_error **err)
+{
+  CLEANUP_LIST char **list = guestfs_inspect_get_mountpoints (gfs (h), root);
+
+  if (list == NULL)
+    return fail (h, "finding the guest's mount points", err);
+  for (size_t i = 0; list[i] != NULL; i += 2) {
+    struct v2v_os_mount *m;
+
+    if (i / 2 >= MAX_FILESYSTEMS)
+      break;
+    m = v2v_os_add_mount (&g->os);
+    if (m == NULL || (m->path = strdup (list[i])) == NULL ||
+        (m->device = strdup (list[i + 1])) == NULL)
+      return v2v_fail_nomem (err);
+  }
+  qsort (g->os.mounts, g->os.nr_mounts, sizeof *g->os.mounts, compare_mounts);
+  return 0;
+}
+
+static int
+mount_one (struct v2v_guest *g, struct guest_appliance *h,
+           const struct v2v_os_mount *m)
+{
+  /* ntfs-3g mounts a hibernated volume for reading only, unless told. */
+  if (g->os.family == V2V_FAMILY_WINDOWS && g->opts.allow_hibernated)
+    return guestfs_mount_options (gfs (h), "remove_hiberfile", m->device,
+                                  m->path);
+  return guestfs_mount (gfs (h), m->device, m->path);
+}
+
+/* Only "/" must be mounted: fstab may name a disk that was left behind. */
+static int
+mount_all (struct v2v_guest *g, struct guest_appliance *h,
+           struct v2v_error **err)
+{
+  for (size_t i = 0; i < g->os.nr_mounts;) {
+    struct v2v_os_mount *m = &g->os.mounts[i];
+
+    if (mount_one (g, h, m) == 0) {
+      ++i;
+      continue;
+    }
+    if (strcmp (m->path, "/") == 0)
+      return v2v_appliance_fail (h->appliance, err, "mounting %s", m->device);
+    if (v2v_findings_add (&g->findings, V2V_WARNING, "guest.mount.failed",
+                          m->path, "check it after the first start",
+                          "%s could not be mounted: %s", m->device,
+                          guestfs_last_error (gfs (h))) == -1)
+      return v2v_fail_nomem (err);
+    free (m->path);
+    free (m->device);
+    memmove (m, m + 1, (g->os.nr_mounts - i - 1) * sizeof *m);
+    --g->os.nr_mounts;
+  }
+  return 0;
+}
+
+/* ---- what is on it ---- */
+
+static int
+fill_applications (struct v2v_guest *g, struct guest_appliance *h,
+                   const char *root, struct v2v_error **err)
+{
+  struct guestfs_application2_list *list =
+      guestfs_inspect_list_applications2 (gfs (h), root);
+  int r = 0;
+
+  if (list == NULL)
+    return v2v_findings_add (&g->findings, V2V_WARNING,
+                             "guest.applications.unknown", NULL,
+                             "look for VMware Tools after the first start",
+                             "the list of installed packages cannot be read: "
+                             "%s",
+                             guestfs_last_error (gfs (h))) == -1
+               ? v2v_fail_nomem (err)
+               : 0;
+  for (uint32_t i = 0; i < list->len && i < MAX_APPLICATIONS && r == 0; ++i) {
+    const struct guestfs_application2 *from = &list->val[i];
+    struct v2v_os_application *to = v2v_os_add_application (&g->os);
+
+    if (to == NULL || (to->name = strdup (from->app2_name)) == NULL ||
+        (to->version = strdup (from->app2_version)) == NULL ||
+        (to->release = strdup (from->app2_release)) == NULL ||
+        (to->arch = strdup (from->app2_arch)) == NULL ||
+        (to->publisher = strdup (from->app2_publisher)) == NULL)
+      r = v2v_fail_nomem (err);
+  }
+  guestfs_free_application2_list (list);
+  return r;
+}
+
+/* ---- Windows ---- */
+
+/* The value NAME of SOFTWARE\Microsoft\Windows NT\CurrentVersion, which is
+ * open as NODE. */
+static char *
+version_value (guestfs_h *gfsh, int64_t node, const char *name)
+{
+  const int64_t value = guestfs_hivex_node_get_value (gfsh, node, name);
+
+  return value > 0 ? guestfs_hivex_value_string (gfsh, value) : NULL;
+}
+
+/* The build tells Windows 10 from 11; libguestfs has no call for it. */
+static void
+fill_build (struct v2v_guest *g, struct guest_appliance *h, const char *root)
+{
+  static const char *const keys[] = { "Microsoft", "Windows NT",
+                                      "CurrentVersion" };
+  CLEANUP_FREE char *hive =
+      guestfs_inspect_get_windows_software_hive (gfs (h), root);
+  CLEANUP_FREE char *path = NULL, *build = NULL;
+  int64_t node;
+
+  if (hive == NULL ||
+      (path = guestfs_case_sensitive_path (gfs (h), hive)) == NULL ||
+      guestfs_hivex_open (gfs (h), path, -1) == -1)
+    return;
+  node = guestfs_hivex_root (gfs (h));
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (keys) && node > 0; ++i)
+    node = guestfs_hivex_node_get_child (gfs (h), node, keys[i]);
+  if (node > 0) {
+    build = version_value (gfs (h), node, "CurrentBuildNumber");
+    if (build != NULL)
+      g->os.build = (unsigned) strtoul (build, NULL, 10);
+  }
+  guestfs_hivex_close (gfs (h));
+}
+
+/* The EFI system partition of the disk that holds ROOT; NULL if none. */
+static char *
+find_esp (guestfs_h *gfsh, const char *root)
+{
+  CLEANUP_FREE char *disk = guestfs_part_to_dev (gfsh, root), *table = NULL;
+  struct guestfs_partition_list *parts;
+  char *esp = NULL;
+
+  if (disk == NULL ||
+      (table = guestfs_part_get_parttype (gfsh, disk)) == NULL ||
+      strcmp (table, "gpt") != 0 ||
+      (parts = guestfs_part_list (gfsh, disk)) == NULL)
+    return NULL;
+  for (uint32_t i = 0; i < parts->len && esp == NULL; ++i) {
+    CLEANUP_FREE char *type =
+        guestfs_part_get_gpt_type (gfsh, disk, parts->val[i].part_num);
+
+    if (type != NULL &&
+        strcasecmp (type, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B") == 0 &&
+        asprintf (&esp, "%s%d", disk, (int) parts->val[i].part_num) == -1)
+      esp = NULL;
+  }
+  guestfs_free_partition_list (parts);
+  return esp;
+}
+
+/* A folder in the guest's root carries it until v2v_guest_save. */
+static int
+mount_esp (struct v2v_guest *g, struct guest_appliance *h, const char *root,
+           struct v2v_error **err)
+{
+  CLEANUP_FREE char *esp = find_esp (gfs (h), root);
+
+  if (esp == NULL)
+    return 0;
+  if (guestfs_mkdir_p (gfs (h), GUEST_ESP) == -1)
+    return v2v_fail (err, V2V_ERR_GUEST,
+                     "the volume of Windows (%s) cannot be written: %s", root,
+                     guestfs_last_error (gfs (h)));
+  h->has_esp_folder = true;
+  if (guestfs_mount (gfs (h), esp, GUEST_ESP) == 0)
+    return 0;
+  if (v2v_findings_add (&g->findings, V2V_WARNING, "guest.mount.failed",
+                        GUEST_ESP, "check that the firmware finds Windows",
+                        "the EFI system partition %s could not be mounted: %s",
+                        esp, guestfs_last_error (gfs (h))) == -1)
+    return v2v_fail_nomem (err);
+  return 0;
+}
+
+/* ---- all of it ---- */
+
+static int
+note_no_system (struct v2v_guest *g, struct v2v_error **err)
+{
+  if (v2v_findings_add (&g->findings, V2V_INFORMATION, "guest.no-system", NULL,
+                        NULL,
+                        "no operating system was found on the disks, which "
+                        "are copied as data") == -1)
+    return v2v_fail_nomem (err);
+  return 0;
+}
+
+int
+guest_inspect (struct v2v_guest *g, struct guest_appliance *h,
+               struct v2v_error **err)
+{
+  CLEANUP_LIST char **roots = guestfs_inspect_os (gfs (h));
+  const char *root;
+
+  if (roots == NULL)
+    return fail (h, "looking for operating systems", err);
+  if (roots[0] == NULL)
+    return note_no_system (g, err);
+  root = choose_root (g, h, roots, err);
+  if (root == NULL || fill_identity (g, h, root, err) == -1 ||
+      fill_letters (g, h, root, err) == -1 ||
+      fill_mounts (g, h, root, err) == -1)
+    return -1;
+  if (mount_all (g, h, err) == -1 || fill_applications (g, h, root, err) == -1)
+    return -1;
+  if (g->os.family == V2V_FAMILY_WINDOWS) {
+    fill_build (g, h, root);
+    return mount_esp (g, h, root, err);
+  }
+  return 0;
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Starting, limiting and ending the appliance.  guestfs(3): "STATE MACHINE",
+ * "ENVIRONMENT VARIABLES"; LIBGUESTFS_* are honoured by guestfs_create.
+ *
+ * A call of libguestfs holds the handle's lock until it returns, and a guest
+ * on a broken /dev/kvm never answers.  So a thread of ours, the watcher, ends
+ * the appliance from outside: it finds the QEMU process by the handle's socket
+ * folder, whose random name is in its arguments, and kills it.  Every call
+ * waiting on it then fails, which is an ordinary error.
+ */
+
+#include <config.h>
+
+#include <assert.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "formats/core/cleanup.h"
+#include "formats/core/log.h"
+#include "inject/host-memory.h"
+#include "inject/launch.h"
+
+/* In emulation a slow, busy host needs minutes: only a hang is longer. */
+#define EMULATION_SECONDS 900
+/* How often the watcher looks. */
+#define WATCH_MS 200
+/* Arguments of QEMU with 256 drives stay below this. */
+#define MAX_CMDLINE (256u << 10)
+/* LUKS2 opens a key with up to 1 GiB (Argon2id); SELinux labels of large
+ * folders need as much. */
+#define MEMORY_MIB 2560
+
+enum ended { NOT_ENDED, ENDED_LIMIT, ENDED_CANCEL };
+
+struct v2v_appliance {
+  guestfs_h *g;
+  enum v2v_accelerator accelerator;
+  const atomic_bool *cancel;
+  char *mark; /* only our QEMU has this among its arguments */
+  bool running;
+
+  pthread_t watcher;
+  bool watched;
+  pthread_mutex_t lock; /* guards what follows */
+  pthread_cond_t wake;
+  bool stop;
+  bool limited;
+  unsigned limit_seconds;
+  struct timespec deadline;
+  enum ended ended;
+};
+
+/* ---- the watcher ---- */
+
+/* Does the process named by the folder PID of /proc carry MARK? */
+static bool
+has_mark (const char *pid, const char *mark)
+{
+  CLEANUP_CLOSE int fd = -1;
+  CLEANUP_FREE char *buf = malloc (MAX_CMDLINE);
+  char path[64];
+  size_t len = 0;
+  ssize_t n;
+
+  snprintf (path, sizeof path, "/proc/%.20s/cmdline", pid);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd == -1 || buf == NULL)
+    return false;
+  while (len < MAX_CMDLINE && (n = read (fd, buf + len, MAX_CMDLINE - len)) > 0)
+    len += (size_t) n;
+  return memmem (buf, len, mark, strlen (mark)) != NULL;
+}
+
+static void
+kill_marked (const char *mark)
+{
+  CLEANUP_CLOSEDIR DIR *dir = opendir ("/proc");
+  struct dirent *d;
+
+  while (dir != NULL && (d = readdir (dir)) != NULL)
+    if (isdigit ((unsigned char) d->d_name[0]) && has_mark (d->d_name, mark))
+      kill ((pid_t) strtol (d->d_name, NULL, 10), SIGKILL);
+}
+
+static bool
+has_passed (const struct timespec *t)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return now.tv_sec > t->tv_sec ||
+         (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
+}
+
+static void *
+watch (void *arg)
+{
+  struct v2v_appliance *a = arg;
+
+  pthread_mutex_lock (&a->lock);
+  while (!a->stop) {
+    struct timespec next;
+
+    if (a->cancel != NULL && atomic_load (a->cancel))
+      a->ended = ENDED_CANCEL;
+    else if (a->limited && has_passed (&a->deadline))
+      a->ended = ENDED_LIMIT;
+    if (a->ended != NOT_ENDED)
+      kill_marked (a->mark); /* again: it may not have been started yet */
+    clock_gettime (CLOCK_MONOTONIC, &next);
+    next.tv_nsec += WATCH_MS * 1000000L;
+    if (next.tv_nsec >= 1000000000L) {
+      next.tv_nsec -= 1000000000L;
+      ++next.tv_sec;
+    }
+    pthread_cond_timedwait (&a->wake, &a->lock, &next);
+  }
+  pthread_mutex_unlock (&a->lock);
+  return NULL;
+}
+
+static int
+start_watcher (struct v2v_appliance *a, struct v2v_error **err)
+{
+  sigset_t all, old;
+  int r;
+
+  /* Signals are for the program's own threads. */
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &old);
+  r = pthread_create (&a->watcher, NULL, watch, a);
+  pthread_sigmask (SIG_SETMASK, &old, NULL);
+  if (r != 0) {
+    errno = r;
+    return v2v_fail_errno (err, "watching the appliance");
+  }
+  a->watched = true;
+  return 0;
+}
+
+void
+v2v_appliance_limit (struct v2v_appliance *a, unsigned seconds)
+{
+  V2V_LOCK_SCOPE (&a->lock);
+  clock_gettime (CLOCK_MONOTONIC, &a->deadline);
+  a->deadline.tv_sec += seconds;
+  a->limit_seconds = seconds;
+  a->limited = seconds != 0;
+}
+
+static enum ended
+how_ended (struct v2v_appliance *a)
+{
+  V2V_LOCK_SCOPE (&a->lock);
+  return a->ended;
+}
+
+/* ---- errors ---- */
+
+int
+v2v_appliance_fail (struct v2v_appliance *a, struct v2v_error **err,
+                    const char *what, ...)
+{
+  const enum ended ended = how_ended (a);
+  const char *why = guestfs_last_error (a->g);
+  CLEANUP_FREE char *context = NULL;
+  va_list args;
+
+  if (ended == ENDED_CANCEL)
+    return v2v_fail (err, V2V_ERR_INTERRUPTED, "interrupted");
+  va_start (args, what);
+  if (vasprintf (&context, what, args) == -1)
+    context = NULL;
+  va_end (args);
+  if (context == NULL)
+    return v2v_fail_nomem (err);
+  if (ended == ENDED_LIMIT)
+    return v2v_fail (err, V2V_ERR_GUEST,
+                     "%s: the appliance was ended: no answer in %u seconds",
+                     context, a->limit_seconds);
+  return v2v_fail (err, V2V_ERR_GUEST, "%s: %s", context,
+                   why ? why : "the appliance gave no reason");
+}
+
+/* ---- starting ---- */
+
+static void
+debug_event (guestfs_h *g, void *opaque, uint64_t event, int event_handle,
+             int flags, const char *buf, size_t buf_len, const uint64_t *array,
+             size_t array_len)
+{
+  (void) g;
+  (void) opaque;
+  (void) event;
+  (void) event_handle;
+  (void) flags;
+  (void) array;
+  (void) array_len;
+  while (buf_len > 0 && (buf[buf_len - 1] == '\n' || buf[buf_len - 1] == '\r'))
+    --buf_len;
+  v2v_debug ("libguestfs: %.*s", (int) (buf_len < 4096 ? buf_len : 4096), buf);
+}
+
+static int
+configure (struct v2v_appliance *a, struct v2v_error **err)
+{
+  const long cpus = sysconf (_SC_NPROCESSORS_ONLN);
+  guestfs_h *g = a->g;
+
+  guestfs_set_error_handler (g, NULL, NULL);
+  if (v2v_debug_enabled) {
+    /* Passphrases are no part of a trace. */
+    guestfs_set_event_callback (g, debug_event,
+                                GUESTFS_EVENT_TRACE | GUESTFS_EVENT_LIBRARY |
+                                    GUESTFS_EVENT_WARNING,
+                                0, NULL);
+    guestfs_set_trace (g, 1);
+  }
+  if (getenv ("LIBGUESTFS_BACKEND") == NULL &&
+      guestfs_set_backend (g, "direct") == -1)
+    return v2v_appliance_fail (a, err, "appliance");
+  if (getenv ("LIBGUESTFS_MEMSIZE") == NULL &&
+      guestfs_set_memsize (g, MEMORY_MIB) == -1)
+    return v2v_appliance_fail (a, err, "appliance");
+  /* Ctrl-C is for us; the watcher ends the appliance. */
+  if (guestfs_set_pgroup (g, 1) == -1 ||
+      (cpus > 1 && guestfs_set_smp (g, cpus < 8 ? (int) cpus : 8) == -1))
+    return v2v_appliance_fail (a, err, "appliance");
+  a->mark = guestfs_get_sockdir (g);
+  if (a->mark == NULL)
+    return v2v_appliance_fail (a, err, "appliance");
+  return 0;
+}
+
+/* LIBGUESTFS_BACKEND_SETTINGS has NAME. */
+static bool
+has_setting (guestfs_h *g, const char *name)
+{
+  CLEANUP_FREE char *value = guestfs_get_backend_setting (g, name);
+
+  return value != NULL;
+}
+
+static int
+add_drives (struct v2v_appliance *a, const struct v2v_appliance_drive *drives,
+            size_t n, struct v2v_error **err)
+{
+  for (size_t i = 0; i < n; ++i) {
+    struct guestfs_add_drive_opts_argv opts = {
+      .bitmask = GUESTFS_ADD_DRIVE_OPTS_FORMAT_BITMASK |
+                 GUESTFS_ADD_DRIVE_OPTS_DISCARD_BITMASK |
+                 GUESTFS_ADD_DRIVE_OPTS_CACHEMODE_BITMASK,
+      .format = drives[i].format,
+      /* Trimmed ranges need no copying. */
+      .discard = "besteffort",
+      /* Whoever keeps the overlay syncs it after the end. */
+      .cachemode = "unsafe",
+    };
+
+    if (drives[i].sector_bytes == 4096) {
+      opts.bitmask |= GUESTFS_ADD_DRIVE_OPTS_BLOCKSIZE_BITMASK;
+      opts.blocksize = 4096;
+    }
+    if (guestfs_add_drive_opts_argv (a->g, drives[i].path, &opts) == -1)
+      return v2v_appliance_fail (a, err, "appliance: disk %zu", i + 1);
+  }
+  return 0;
+}
+
+static struct v2v_appliance *
+make (const struct v2v_appliance_drive *drives, size_t n,
+      const atomic_bool *cancel, struct v2v_error **err)
+{
+  struct v2v_appliance *a = calloc (1, sizeof *a);
+  pthread_condattr_t attr;
+
+  if (a == NULL) {
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  a->cancel = cancel;
+  pthread_mutex_init (&a->lock, NULL);
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (&a->wake, &attr);
+  pthread_condattr_destroy (&attr);
+  /* No exit handler: closing is ours. */
+  a->g = guestfs_create_flags (GUESTFS_CREATE_NO_CLOSE_ON_EXIT);
+  if (a->g == NULL)
+    v2v_fail_errno (err, "guestfs_create");
+  if (a->g == NULL || configure (a, err) == -1 ||
+      add_drives (a, drives, n, err) == -1) {
+    v2v_appliance_close (a);
+    return NULL;
+  }
+  return a;
+}
+
+static unsigned
+start_seconds (unsigned wanted)
+{
+  const char *s = getenv ("V2V_APPLIANCE_TIMEOUT");
+  char *end;
+  unsigned long n;
+
+  if (wanted != 0)
+    return wanted;
+  if (s == NULL || !isdigit ((unsigned char) s[0]))
+    return V2V_APPLIANCE_SECONDS;
+  n = strtoul (s, &end, 10);
+  return *end == '\0' && n > 0 && n <= 86400 ? (unsigned) n
+                                             : V2V_APPLIANCE_SECONDS;
+}
+
+static int
+launch (struct v2v_appliance *a, unsigned seconds, struct v2v_error **err)
+{
+  int r;
+
+  v2v_appliance_limit (a, seconds);
+  if (start_watcher (a, err) == -1)
+    return -1;
+  r = guestfs_launch (a->g);
+  if (r == -1) {
+    v2v_appliance_fail (a, err, "starting the appliance");
+    return v2v_hint (err, "'v2v doctor' tells what this host lacks; "
+                          "--no-guest copies the guest as it is");
+  }
+  v2v_appliance_limit (a, 0);
+  a->running = true;
+  return 0;
+}
+
+static bool
+kvm_seems_usable (void)
+{
+  CLEANUP_CLOSE int fd = open ("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+  return fd != -1;
+}
+
+struct v2v_appliance *
+v2v_appliance_start (const struct v2v_appliance_drive *drives, size_t n,
+                     unsigned seconds, const atomic_bool *cancel,
+                     struct v2v_error **err)
+{
+  struct v2v_appliance *a = make (drives, n, cancel, err);
+  struct v2v_error *e = NULL;
+  bool emulate, may_fall_back;
+
+  if (a == NULL)
+    return NULL;
+  seconds = start_seconds (seconds);
+  emulate = has_setting (a->g, "force_tcg");
+  may_fall_back = !emulate && !has_setting (a->g, "force_kvm");
+  if (!emulate && !kvm_seems_usable ())
+    emulate = may_fall_back;
+  a->accelerator = emulate ? V2V_ACCEL_NONE : V2V_ACCEL_KVM;
+  if (!emulate && may_fall_back && v2v_host_kvm_hangs ()) {
+    emulate = true;
+    a->accelerator = V2V_ACCEL_FALLBACK;
+  }
+  if (!emulate) {
+    if (launch (a, seconds, &e) == 0)
+      return a;
+    if (!may_fall_back || how_ended (a) != ENDED_LIMIT) {
+      v2v_error_move (err, e);
+      v2v_appliance_close (a);
+      return NULL;
+    }
+    v2v_error_free (e);
+    v2v_appliance_close (a);
+    v2v_warn ("the appliance did not answer in %u seconds by KVM: it is "
+              "started again in software emulation",
+              seconds);
+    v2v_host_remember_kvm_hangs ();
+    a = make (drives, n, cancel, err);
+    if (a == NULL)
+      return NULL;
+    a->accelerator = V2V_ACCEL_FALLBACK;
+  }
+  if ((!has_setting (a->g, "force_tcg") &&
+       guestfs_set_backend_setting (a->g, "force_tcg", "1") == -1 &&
+       v2v_appliance_fail (a, err, "appliance") == -1) ||
+      launch (a, EMULATION_SECONDS, err) == -1) {
+    v2v_appliance_close (a);
+    return NULL;
+  }
+  return a;
+}
+
+guestfs_h *
+v2v_appliance_guestfs (struct v2v_appliance *a)
+{
+  return a->g;
+}
+
+enum v2v_accelerator
+v2v_appliance_accelerator (const struct v2v_appliance *a)
+{
+  return a->accelerator;
+}
+
+/* ---- ending ---- */
+
+int
+v2v_appliance_stop (struct v2v_appliance *a, struct v2v_error **err)
+{
+  assert (a->running);
+  a->running = false;
+  if (guestfs_shutdown (a->g) == -1)
+    return v2v_appliance_fail (a, err, "ending the appliance");
+  return 0;
+}
+
+void
+v2v_appliance_close (struct v2v_appliance *a)
+{
+  if (a == NULL)
+    return;
+  if (a->watched) {
+    pthread_mutex_lock (&a->lock);
+    a->stop = true;
+    pthread_cond_signal (&a->wake);
+    pthread_mutex_unlock (&a->lock);
+    pthread_join (a->watcher, NULL);
+  }
+  /* Nothing of an unfinished guest is wanted: no waiting for its writes. */
+  if (a->running && a->mark != NULL)
+    kill_marked (a->mark);
+  if (a->g != NULL)
+    guestfs_close (a->g);
+  pthread_cond_destroy (&a->wake);
+  pthread_mutex_destroy (&a->lock);
+  free (a->mark);
+  free (a);
+}
