@@ -258,7 +258,7 @@ parse (struct cli *cli, struct v2v_open_opts *opts, struct cmd_list *search,
 static int
 run (struct cli *cli, struct v2v_error **err)
 {
-  CLEANUP_LIST struct cmd_list search = { NULL, 0 };
+  CLEANUP_CMD_LIST struct cmd_list search = { NULL, 0 };
   struct v2v_open_opts opts = { 0 };
   struct v2v_check_report report = { 0 };
   struct tally t;

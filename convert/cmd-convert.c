@@ -13,19 +13,27 @@
 #include "formats/network-map.h"
 #include "convert/cmd.h"
 #include "convert/convert.h"
+#include "inject/stage.h"
 
 enum {
-  OPT_BLOCK_SIZE = CMD_OPT_FIRST,
+  OPT_ALLOW_DIRTY = CMD_OPT_FIRST,
+  OPT_ALLOW_HIBERNATED,
+  OPT_BLOCK_SIZE,
   OPT_CA_FILE,
   OPT_CHECKPOINTS,
   OPT_DEFAULT_SWITCH,
   OPT_DEPLOYMENT_OPTION,
   OPT_DIGEST,
   OPT_DISK_FORMAT,
+  OPT_DRIVER,
   OPT_DRY_RUN,
   OPT_DYNAMIC_MEMORY,
+  OPT_FIRSTBOOT,
   OPT_GENERATION,
+  OPT_INITRAMFS,
   OPT_KEEP_CHAIN,
+  OPT_KEEP_TOOLS,
+  OPT_KEY,
   OPT_MANIFEST,
   OPT_MEMORY_MAXIMUM,
   OPT_MEMORY_MINIMUM,
@@ -41,8 +49,11 @@ enum {
   OPT_NO_SPARSE,
   OPT_RATE,
   OPT_RESUME,
+  OPT_ROOT,
+  OPT_ROOTDELAY,
   OPT_SEARCH,
   OPT_SECURE_BOOT,
+  OPT_SERIAL_CONSOLE,
   OPT_SHARED_DISKS,
   OPT_SNAPSHOT,
   OPT_START_ACTION,
@@ -57,6 +68,11 @@ enum {
 
 /* clang-format off */
 static const struct cmd_option options[] = {
+  { "allow-dirty", OPT_ALLOW_DIRTY, NULL,
+    "go on with a guest that was not shut down: its journals are\n"
+    "replayed in the copy" },
+  { "allow-hibernated", OPT_ALLOW_HIBERNATED, NULL,
+    "discard what a hibernated or fast-started Windows has in memory" },
   { "block-size", OPT_BLOCK_SIZE, "SIZE",
     "payload block of the new disks (VHDX 1M to 256M, VHD 512K or\n2M)" },
   { "ca-file", OPT_CA_FILE, "FILE",
@@ -71,18 +87,31 @@ static const struct cmd_option options[] = {
   { "digest", OPT_DIGEST, NULL,
     "compute digests even where blocks could be shared unread" },
   { "disk-format", OPT_DISK_FORMAT, "FORMAT", "vhdx (default) or vhd" },
+  { "driver", OPT_DRIVER, "DIR",
+    "install the Windows drivers in DIR (INF files and what belongs\n"
+    "to them); may be given again" },
   { "dry-run", OPT_DRY_RUN, NULL,
     "open, look and plan; print the plan, the findings and sizes;\n"
     "write nothing" },
   { "dynamic-memory", OPT_DYNAMIC_MEMORY, NULL,
     "dynamic memory instead of a fixed amount" },
+  { "firstboot", OPT_FIRSTBOOT, "FILE",
+    "run FILE (cmd, PowerShell or a script) when the guest first\n"
+    "starts; may be given again" },
   { "generation", OPT_GENERATION, "1|2",
     "generation of the new machine; by default by evidence" },
   CMD_HELP,
+  { "initramfs", OPT_INITRAMFS, "HOW",
+    "auto (default): rebuilt where a driver is missing; append: an\n"
+    "archive is added, no program of the guest runs; rebuild: always" },
   CMD_JSON,
   { "keep-chain", OPT_KEEP_CHAIN, NULL,
     "keep parents as files of their own, the disk as their\n"
     "differencing child; by default a chain is flattened" },
+  { "keep-tools", OPT_KEEP_TOOLS, NULL, "leave VMware Tools alone" },
+  { "key", OPT_KEY, "SELECTOR:FILE",
+    "the first line of FILE opens the encrypted disk SELECTOR (a\n"
+    "device, a UUID or 'all'); may be given again" },
   { "manifest", OPT_MANIFEST, "HOW",
     "strict (default): a wrong digest in the package is an error;\n"
     "warn; off" },
@@ -100,7 +129,7 @@ static const struct cmd_option options[] = {
   { "new-macs", OPT_NEW_MACS, NULL,
     "let the host choose MAC addresses; by default they are kept" },
   { "no-digest", OPT_NO_DIGEST, NULL, "do not compute digests" },
-  { "no-guest", OPT_NO_GUEST, NULL, "leave the guest as it is (default)" },
+  { "no-guest", OPT_NO_GUEST, NULL, "copy the guest as it is: nothing inside is changed" },
   { "no-space-check", OPT_NO_SPACE_CHECK, NULL,
     "start even if DIR seems to have too little space" },
   { "no-sparse", OPT_NO_SPARSE, NULL,
@@ -110,9 +139,16 @@ static const struct cmd_option options[] = {
   { "rate", OPT_RATE, "SIZE", "at most so many bytes a second" },
   { "resume", OPT_RESUME, NULL,
     "go on where an interrupted conversion stopped" },
+  { "root", OPT_ROOT, "DEVICE",
+    "which operating system, when there are several; 'first' is the\n"
+    "first" },
+  { "rootdelay", OPT_ROOTDELAY, "SECONDS",
+    "let Linux wait for its root disk" },
   { "search", OPT_SEARCH, "DIR",
     "look for parents there too; may be given again" },
   { "secure-boot", OPT_SECURE_BOOT, "on|off", "by default as in the source" },
+  { "serial-console", OPT_SERIAL_CONSOLE, NULL,
+    "let Linux use the first serial port as console, too" },
   { "shared-disks", OPT_SHARED_DISKS, "HOW",
     "disks that several machines share: skip (default), private\n"
     "or refuse" },
@@ -141,6 +177,11 @@ struct args {
   struct v2v_convert_opts convert;
   struct v2v_network_map *networks;
   struct cmd_list search;
+  struct cmd_list firstboot;
+  struct cmd_list drivers;
+  struct v2v_convert_guest guest;
+  struct v2v_guest_stage stage;
+  bool no_guest;
   const char *vm;
 };
 
@@ -149,6 +190,9 @@ args_free (struct args *a)
 {
   v2v_network_map_free (a->networks);
   cmd_list_free (&a->search);
+  cmd_list_free (&a->firstboot);
+  cmd_list_free (&a->drivers);
+  v2v_guest_keys_clear (&a->guest.keys);
 }
 
 static void
@@ -285,14 +329,45 @@ set_machine_value (struct args *a, int c, const char *arg,
   return 0;
 }
 
+/* Options about the guest inside; 1 = C is none of them. */
+static int
+set_guest_value (struct args *a, int c, const char *arg, struct v2v_error **err)
+{
+  struct v2v_guest_opts *o = &a->guest.opts;
+  unsigned n = 0;
+  int r;
+
+  switch (c) {
+  case OPT_DRIVER:
+    return cmd_list_add (&a->drivers, arg, err);
+  case OPT_FIRSTBOOT:
+    return cmd_list_add (&a->firstboot, arg, err);
+  case OPT_INITRAMFS:
+    r = parse_word ("initramfs", arg, "auto append rebuild", &n, err);
+    o->initramfs = (enum v2v_initramfs_mode) n;
+    return r;
+  case OPT_KEY:
+    return v2v_guest_keys_add (&a->guest.keys, arg, err);
+  case OPT_ROOT:
+    o->root = arg;
+    return 0;
+  case OPT_ROOTDELAY:
+    return cmd_parse_number ("rootdelay", arg, 0, 3600, &o->rootdelay_seconds,
+                             err);
+  }
+  return 1;
+}
+
 /* Options about the source and the disks. */
 static int
 set_value (struct args *a, int c, const char *arg, struct v2v_error **err)
 {
   struct v2v_convert_opts *o = &a->convert;
   unsigned n = 0;
-  int r;
+  int r = set_guest_value (a, c, arg, err);
 
+  if (r != 1)
+    return r;
   switch (c) {
   case OPT_BLOCK_SIZE:
     return cmd_parse_size ("block-size", arg, &o->block_bytes, err);
@@ -344,16 +419,21 @@ set_flag (struct args *a, int c)
     int value;
     bool *flag;
   } flags[] = {
+    { OPT_ALLOW_DIRTY, &a->guest.opts.allow_dirty },
+    { OPT_ALLOW_HIBERNATED, &a->guest.opts.allow_hibernated },
     { OPT_DIGEST, &o->digest },
     { OPT_DRY_RUN, &o->dry_run },
     { OPT_DYNAMIC_MEMORY, &o->hyperv.dynamic_memory },
     { OPT_KEEP_CHAIN, &o->keep_chain },
+    { OPT_KEEP_TOOLS, &a->guest.opts.keep_tools },
     { OPT_MIGRATION_COMPATIBILITY, &o->hyperv.migration_compatibility },
     { OPT_NEW_MACS, &o->hyperv.new_macs },
     { OPT_NO_DIGEST, &o->no_digest },
+    { OPT_NO_GUEST, &a->no_guest },
     { OPT_NO_SPACE_CHECK, &o->no_space_check },
     { OPT_NO_SPARSE, &o->no_sparse },
     { OPT_RESUME, &o->resume },
+    { OPT_SERIAL_CONSOLE, &a->guest.opts.serial_console },
     { OPT_STRICT_NETWORKS, &o->hyperv.strict_networks },
   };
 
@@ -413,6 +493,11 @@ parse (struct cli *cli, struct args *a, struct v2v_error **err)
     return c;
   a->source.search = a->convert.search = a->search.ptr;
   a->convert.hyperv.network_map = a->networks;
+  a->guest.opts.firstboot = a->firstboot.ptr;
+  a->guest.opts.drivers = a->drivers.ptr;
+  a->stage =
+      a->no_guest ? v2v_guest_stage_none : v2v_guest_stage_convert (&a->guest);
+  a->convert.guest = &a->stage;
   return validate (cli, a, err);
 }
 

@@ -333,7 +333,7 @@ info (const struct cli *cli, const struct v2v_open_opts *opts,
 static int
 run (struct cli *cli, struct v2v_error **err)
 {
-  CLEANUP_LIST struct cmd_list search = { NULL, 0 };
+  CLEANUP_CMD_LIST struct cmd_list search = { NULL, 0 };
   struct v2v_open_opts opts = { 0 };
   const char *arg;
   int c;

@@ -165,7 +165,7 @@ print_map (struct map *m, struct v2v_error **err)
 static int
 run (struct cli *cli, struct v2v_error **err)
 {
-  CLEANUP_LIST struct cmd_list search = { NULL, 0 };
+  CLEANUP_CMD_LIST struct cmd_list search = { NULL, 0 };
   CLEANUP_IMAGE struct v2v_image *img = NULL;
   struct v2v_open_opts opts = { 0 };
   struct map m = { .first = true };

@@ -125,7 +125,7 @@ struct cmd_list {
 };
 int cmd_list_add (struct cmd_list *list, const char *s, struct v2v_error **err);
 void cmd_list_free (struct cmd_list *list);
-#define CLEANUP_LIST __attribute__ ((cleanup (cmd_list_free)))
+#define CLEANUP_CMD_LIST __attribute__ ((cleanup (cmd_list_free)))
 
 static inline void
 cmd_cleanup_image (struct v2v_image **img)

@@ -164,6 +164,12 @@ fill_report (const struct conversion *c, struct v2v_report *r)
   r->signer =
       v2v_source_signer (c->src, &r->signature_verified, &r->signer_trusted);
   r->findings = &c->findings;
+  if (c->guest_ran) {
+    r->guest_findings = &c->guest.findings;
+    r->guest_os = c->guest.os;
+    r->guest_changes = c->guest.changes;
+    r->guest_seconds = c->guest.seconds;
+  }
 }
 
 static int
@@ -312,6 +318,7 @@ all_findings (const struct conversion *c)
   struct v2v_json *o = v2v_json_new_object ();
 
   v2v_json_set (o, "source", v2v_findings_to_json (&c->machine->findings));
+  v2v_json_set (o, "guest", v2v_findings_to_json (&c->guest.findings));
   v2v_json_set (o, "target", v2v_findings_to_json (&c->plan->findings));
   v2v_json_set (o, "conversion", v2v_findings_to_json (&c->findings));
   return o;

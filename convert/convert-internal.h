@@ -41,6 +41,7 @@ struct conversion {
   struct v2v_hyperv_plan *plan;
   struct v2v_deposit *deposit;
   struct v2v_findings findings; /* the pipeline's own */
+  struct v2v_guest_result guest;
   bool guest_ran;
   bool worth_keeping; /* copying has begun */
 };

@@ -4,9 +4,9 @@
  *   v2v_source_open (the caller)   machines and their files
  *   convert_open_disks             in place: inside the OVA, chain and all
  *   convert_gather_evidence        what do the disks boot?
- *   opts->guest->run               changes inside the guest, as overlays
  *   v2v_hyperv_plan_new            every decision about the target
  *   v2v_deposit_begin              a working folder
+ *   opts->guest->run               changes inside the guest, as overlays
  *   convert_copy_disks             all the work
  *   convert_describe               NAME.json, scripts, reports
  *   v2v_deposit_commit             and all of it is there
@@ -49,8 +49,6 @@ start (struct conversion *c, struct v2v_source *src, size_t index,
 static void
 finish (struct conversion *c)
 {
-  if (c->guest_ran && c->opts->guest->finish != NULL)
-    c->opts->guest->finish (c->opts->guest->arg);
   for (size_t i = 0; c->images && i < c->machine->nr_disks; ++i)
     v2v_image_close (c->images[i]);
   for (size_t i = 0; c->disks && i < c->machine->nr_disks; ++i)
@@ -60,26 +58,7 @@ finish (struct conversion *c)
   v2v_hyperv_plan_free (c->plan);
   v2v_deposit_close (c->deposit);
   v2v_findings_clear (&c->findings);
-}
-
-/* What the guest stage needs can only be given when disks can be read at
- * random. */
-static int
-run_guest_stage (struct conversion *c, struct v2v_error **err)
-{
-  const struct v2v_guest_stage *guest = c->opts->guest;
-
-  if (guest == NULL || c->opts->dry_run)
-    return 0;
-  if (v2v_source_is_stream (c->src))
-    return v2v_fail (err, V2V_ERR_USAGE,
-                     "the guest cannot be changed while "
-                     "its package comes from a pipe");
-  c->guest_ran = true;
-  if (guest->run (guest->arg, c->machine, c->images, c->machine->nr_disks,
-                  err) == -1)
-    return v2v_prefix (err, "guest stage %s", guest->name);
-  return 0;
+  v2v_guest_result_clear (&c->guest);
 }
 
 /* The size of a disk is known for sure only when it is open. */
@@ -137,9 +116,74 @@ prepare (struct conversion *c, struct v2v_error **err)
     return -1;
   if (c->opts->dry_run)
     return 0;
-  if (check_space (c, err) == -1 || run_guest_stage (c, err) == -1)
-    return -1;
+  return check_space (c, err);
+}
+
+/* ---- the guest ---- */
+
+/* In the working folder: overlays and state, gone before it is published; and
+ * originals of what was changed, which are part of the result. */
+#define GUEST_FOLDER "guest"
+#define UNDO_FOLDER  "undo"
+
+static void
+tell_step (void *arg, const char *what)
+{
+  (void) arg;
+  v2v_log_info ("guest: %s", what);
+}
+
+static int
+run_on_disks (struct conversion *c, const char *work, const char *undo,
+              struct v2v_error **err)
+{
+  const size_t n = c->machine->nr_disks;
+  CLEANUP_FREE const struct v2v_disk_evidence **evidence =
+      calloc (n + 1, sizeof *evidence);
+  const struct v2v_guest_job job = {
+    .machine = c->machine,
+    .disks = c->images,
+    .evidence = evidence,
+    .nr_disks = n,
+    .work_folder = work,
+    .undo_folder = undo,
+    .resume = c->opts->resume,
+    .generation = c->plan->generation,
+    .new_macs = c->opts->hyperv.new_macs,
+    .search = c->opts->search,
+    .cancel = c->opts->cancel,
+    .step = tell_step,
+  };
+
+  if (evidence == NULL)
+    return v2v_fail_nomem (err);
+  for (size_t i = 0; i < n; ++i)
+    evidence[i] = c->disks[i].has_evidence ? &c->disks[i].evidence : NULL;
+  if (c->opts->guest->run (c->opts->guest->arg, &job, &c->guest, err) == -1)
+    return v2v_prefix (err, "guest");
+  /* The changes are one more layer. */
+  for (size_t i = 0; c->opts->keep_chain && i < n; ++i)
+    if (c->images[i] != NULL)
+      c->disks[i].chain_length = v2v_image_chain_length (c->images[i]);
   return 0;
+}
+
+static int
+run_guest_stage (struct conversion *c, struct v2v_error **err)
+{
+  CLEANUP_FREE char *work = NULL, *undo = NULL;
+
+  if (c->opts->guest == NULL)
+    return 0;
+  c->guest_ran = true;
+  /* Its disks are seen once, while they are copied. */
+  if (v2v_source_is_stream (c->src))
+    return v2v_guest_stage_none.run (NULL, NULL, &c->guest, err);
+  work = v2v_deposit_path (c->deposit, GUEST_FOLDER, err);
+  if (work == NULL)
+    return -1;
+  undo = v2v_deposit_path (c->deposit, UNDO_FOLDER, err);
+  return undo == NULL ? -1 : run_on_disks (c, work, undo, err);
 }
 
 static void
@@ -247,9 +291,13 @@ deposit (struct conversion *c, struct v2v_convert_result *result,
   if (strcmp (v2v_deposit_name (c->deposit), c->plan->safe_name) != 0 &&
       make_plan (c, v2v_deposit_name (c->deposit), err) == -1)
     return -1;
+  c->worth_keeping = c->opts->resume;
+  if (run_guest_stage (c, err) == -1)
+    return -1;
   c->worth_keeping = true;
   if (convert_copy_disks (c, err) == -1 ||
-      convert_describe (c, started, monotonic () - begin, result, err) == -1)
+      convert_describe (c, started, monotonic () - begin, result, err) == -1 ||
+      v2v_deposit_remove_folder (c->deposit, GUEST_FOLDER, err) == -1)
     return -1;
   return v2v_deposit_commit (c->deposit, err);
 }

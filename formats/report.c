@@ -27,15 +27,16 @@ outcome_name (enum v2v_report_outcome o)
   return "failed";
 }
 
-/* The three lists, in the order of the work. */
-#define NR_LISTS 3
+/* The lists, in the order of the work. */
+#define NR_LISTS 4
 static void
 lists_of (const struct v2v_report *r,
           const struct v2v_findings *lists[NR_LISTS])
 {
   lists[0] = r->machine ? &r->machine->findings : NULL;
-  lists[1] = r->plan ? &r->plan->findings : NULL;
-  lists[2] = r->findings;
+  lists[1] = r->guest_findings;
+  lists[2] = r->plan ? &r->plan->findings : NULL;
+  lists[3] = r->findings;
 }
 
 void
@@ -168,7 +169,7 @@ target_to_json (const struct v2v_report *r)
 static struct v2v_json *
 findings_to_json (const struct v2v_report *r)
 {
-  static const char *const names[NR_LISTS] = { "source", "target",
+  static const char *const names[NR_LISTS] = { "source", "guest", "target",
                                                "conversion" };
   const struct v2v_findings *lists[NR_LISTS];
   struct v2v_json *o = v2v_json_new_object ();
@@ -191,6 +192,20 @@ counts_to_json (const struct v2v_report *r)
   v2v_json_set_u64 (o, "information", information);
   v2v_json_set_u64 (o, "warning", warnings);
   v2v_json_set_u64 (o, "critical", critical);
+  return o;
+}
+
+static struct v2v_json *
+guest_to_json (const struct v2v_report *r)
+{
+  struct v2v_json *o = v2v_json_new_object ();
+
+  v2v_json_set (
+      o, "os", r->guest_os ? v2v_json_ref (r->guest_os) : v2v_json_new_null ());
+  v2v_json_set (o, "changes",
+                r->guest_changes ? v2v_json_ref (r->guest_changes)
+                                 : v2v_json_new_array ());
+  v2v_json_set_real (o, "seconds", r->guest_seconds);
   return o;
 }
 
@@ -228,6 +243,8 @@ v2v_report_to_json (const struct v2v_report *r)
   v2v_json_set_real (o, "seconds", r->seconds);
   v2v_json_set (o, "source", source_to_json (r));
   v2v_json_set (o, "target", target_to_json (r));
+  if (r->guest_findings != NULL)
+    v2v_json_set (o, "guest", guest_to_json (r));
   v2v_json_set (o, "disks", disks);
   v2v_json_set (o, "files", files);
   v2v_json_set (o, "finding_counts", counts_to_json (r));
@@ -371,6 +388,29 @@ target_to_text (struct v2v_str *s, const struct v2v_report *r)
 }
 
 static int
+guest_to_text (struct v2v_str *s, const struct v2v_report *r)
+{
+  const char *name = NULL;
+
+  if (r->guest_findings == NULL)
+    return 0;
+  if (r->guest_os != NULL) {
+    name = v2v_json_get_string (r->guest_os, "product_name");
+    if (name == NULL)
+      name = v2v_json_get_string (r->guest_os, "distro");
+  }
+  if (r->guest_os == NULL || name == NULL)
+    return 0;
+  return line (s, "guest:", name) == -1 ||
+                 v2v_str_printf (
+                     s, "%-12s %zu, in %.1f s\n", "  changes:",
+                     r->guest_changes ? v2v_json_length (r->guest_changes) : 0,
+                     r->guest_seconds) == -1
+             ? -1
+             : 0;
+}
+
+static int
 to_text (struct v2v_str *s, const struct v2v_report *r)
 {
   char size[32];
@@ -395,7 +435,7 @@ to_text (struct v2v_str *s, const struct v2v_report *r)
                  : "good, but nobody vouches for the signer") == -1) ||
       line (s, "started:", r->started) == -1 ||
       v2v_str_printf (s, "%-12s %.1f s\n", "took:", r->seconds) == -1 ||
-      target_to_text (s, r) == -1)
+      target_to_text (s, r) == -1 || guest_to_text (s, r) == -1)
     return -1;
   for (size_t i = 0; i < r->nr_disks; ++i)
     if (disk_to_text (s, &r->disks[i]) == -1)

@@ -83,6 +83,12 @@ struct v2v_report {
   /* Findings of the pipeline itself; those of the machine and of the plan are
    * taken from there.  May be NULL. */
   const struct v2v_findings *findings;
+  /* What the guest stage found and did; NULL = there was none.  The two trees
+   * are borrowed. */
+  const struct v2v_findings *guest_findings;
+  struct v2v_json *guest_os;      /* or NULL: nothing was looked into */
+  struct v2v_json *guest_changes; /* an array, or NULL */
+  double guest_seconds;
 };
 
 /* The contents of report.json; the caller frees.  NULL when out of memory. */
@@ -91,7 +97,7 @@ struct v2v_json *v2v_report_to_json (const struct v2v_report *r);
  * characters from the source.  The caller frees. */
 char *v2v_report_to_text (const struct v2v_report *r, struct v2v_error **err);
 
-/* Counts over the findings of machine, plan and pipeline. */
+/* Counts over the findings of machine, guest, plan and pipeline. */
 void v2v_report_count (const struct v2v_report *r, size_t *ret_information,
                        size_t *ret_warnings, size_t *ret_critical);
 

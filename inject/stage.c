@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The guest stage that converts, "convert, then copy":
+ *
+ *   v2v_guest_disk_has_contents   does anything need an appliance?
+ *   v2v_guest_open_images         nbdkit, overlays, appliance, inspection
+ *   v2v_linux_convert             all changes
+ *   v2v_guest_save                trim, end of the appliance
+ *   stage_state_write             from here on it need not be done again
+ *   v2v_guest_lay_overlays        what the copy engine reads
+ */
+
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "formats/core/cleanup.h"
+#include "inject/guest-open.h"
+#include "inject/linux.h"
+#include "inject/stage-state.h"
+
+static double
+monotonic (void)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
+}
+
+static void
+step (const struct v2v_guest_job *job, const char *what)
+{
+  if (job->step != NULL)
+    job->step (job->step_arg, what);
+}
+
+/* 1 = some disk has contents, 0 = none has: no appliance is needed. */
+static int
+needs_appliance (const struct v2v_guest_job *job, struct v2v_error **err)
+{
+  for (size_t i = 0; i < job->nr_disks; ++i) {
+    int r;
+
+    if (job->disks[i] == NULL)
+      continue;
+    r = v2v_guest_disk_has_contents (
+        job->disks[i], job->evidence ? job->evidence[i] : NULL, err);
+    if (r != 0)
+      return r;
+  }
+  return 0;
+}
+
+static int
+note_empty (struct v2v_guest_result *ret, struct v2v_error **err)
+{
+  if (v2v_findings_add (&ret->findings, V2V_INFORMATION, "guest.no-system",
+                        NULL, NULL,
+                        "no disk has a partition or a file system: they are "
+                        "copied as data") == -1)
+    return v2v_fail_nomem (err);
+  return 0;
+}
+
+/* Its own steps, by family. */
+static int
+convert (struct v2v_guest *g, struct v2v_error **err)
+{
+  const struct v2v_os *os = v2v_guest_os (g);
+
+  switch (os->family) {
+  case V2V_FAMILY_LINUX:
+    return v2v_linux_convert (g, err);
+  case V2V_FAMILY_WINDOWS:
+  case V2V_FAMILY_OTHER:
+    if (v2v_findings_add (v2v_guest_findings (g), V2V_WARNING,
+                          "guest.system-unknown", NULL,
+                          "check that it has drivers for Hyper-V",
+                          "the operating system (%s) is copied as it is",
+                          os->distro ? os->distro : "unknown") == -1)
+      return v2v_fail_nomem (err);
+    return 0;
+  case V2V_FAMILY_UNKNOWN:
+    return 0; /* a finding of the inspection */
+  }
+  return 0;
+}
+
+/* What the report tells. */
+static int
+take_results (struct v2v_guest *g, struct v2v_guest_result *ret,
+              struct v2v_error **err)
+{
+  struct v2v_findings *f = v2v_guest_findings (g);
+
+  for (size_t i = 0; i < f->len; ++i)
+    if (v2v_findings_add (&ret->findings, f->ptr[i].severity, f->ptr[i].id,
+                          f->ptr[i].subject, f->ptr[i].remedy, "%s",
+                          f->ptr[i].message) == -1)
+      return v2v_fail_nomem (err);
+  ret->os = v2v_os_to_json (v2v_guest_os (g));
+  ret->changes = v2v_journal_to_json (v2v_guest_journal (g));
+  return v2v_json_ok (ret->os) && v2v_json_ok (ret->changes)
+             ? 0
+             : v2v_fail_nomem (err);
+}
+
+static int
+make_folder (const char *path, struct v2v_error **err)
+{
+  if (mkdir (path, 0700) == -1 && errno != EEXIST)
+    return v2v_fail_errno (err, "%s", path);
+  return 0;
+}
+
+static int
+change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
+              struct v2v_guest_result *ret, struct v2v_error **err)
+{
+  struct v2v_guest_open_opts open = {
+    .guest = c->opts,
+    .keys = &c->keys,
+    .folder = job->work_folder,
+    .search = job->search,
+    .cancel = job->cancel,
+  };
+  struct v2v_guest *g;
+  int r = -1;
+
+  if (job->generation != 0)
+    open.guest.generation = job->generation;
+  open.guest.new_macs = job->new_macs;
+  if (make_folder (job->work_folder, err) == -1)
+    return -1;
+  step (job, "starting the appliance");
+  g = v2v_guest_open_images (job->disks, job->nr_disks, &open, err);
+  if (g == NULL)
+    return -1;
+  v2v_guest_set_machine (g, job->machine);
+  step (job, "changing the guest");
+  if (v2v_guest_set_undo (g, job->undo_folder, err) == 0 &&
+      convert (g, err) == 0) {
+    step (job, "freeing what the guest no longer uses");
+    r = v2v_guest_save (g, err);
+  }
+  if (r == 0)
+    r = take_results (g, ret, err);
+  v2v_guest_close (g);
+  return r;
+}
+
+static int
+stage_run (void *arg, const struct v2v_guest_job *job,
+           struct v2v_guest_result *ret, struct v2v_error **err)
+{
+  struct v2v_convert_guest *c = arg;
+  CLEANUP_FREE char *fingerprint = stage_fingerprint (job, c, err);
+  const double begin = monotonic ();
+  int r = 0;
+
+  if (fingerprint == NULL)
+    return -1;
+  if (job->resume) {
+    r = stage_state_read (job, fingerprint, ret, err);
+    if (r == -1)
+      return -1;
+  }
+  if (r == 0) {
+    r = needs_appliance (job, err);
+    if (r <= 0)
+      return r == 0 ? note_empty (ret, err) : -1;
+    if (change_guest (job, c, ret, err) == -1 ||
+        stage_state_write (job, fingerprint, ret, err) == -1)
+      return -1;
+    ret->seconds = monotonic () - begin;
+  }
+  return v2v_guest_lay_overlays (job->work_folder, job->disks, job->nr_disks,
+                                 err);
+}
+
+struct v2v_guest_stage
+v2v_guest_stage_convert (struct v2v_convert_guest *arg)
+{
+  return (struct v2v_guest_stage){
+    .name = "convert",
+    .run = stage_run,
+    .arg = arg,
+  };
+}
