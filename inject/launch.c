@@ -4,8 +4,8 @@
  *
  * A call of libguestfs holds the handle's lock until it returns, and a guest
  * on a broken /dev/kvm never answers.  So a thread of ours, the watcher, ends
- * the appliance from outside: it finds the QEMU process by the handle's socket
- * folder, whose random name is in its arguments, and kills it.  Every call
+ * the appliance from outside: it finds the QEMU process, a child of ours with
+ * the first overlay's path in its arguments, and kills it.  Every call
  * waiting on it then fails, which is an ordinary error.
  */
 
@@ -62,6 +62,27 @@ struct v2v_appliance {
 
 /* ---- the watcher ---- */
 
+/* The parent of the process named by the folder PID of /proc; 0 = gone. */
+static pid_t
+parent_of (const char *pid)
+{
+  CLEANUP_CLOSE int fd = -1;
+  char path[64], buf[512];
+  const char *p;
+  ssize_t n;
+
+  snprintf (path, sizeof path, "/proc/%.20s/stat", pid);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd == -1 || (n = read (fd, buf, sizeof buf - 1)) <= 0)
+    return 0;
+  buf[n] = '\0';
+  /* proc(5): "PID (NAME) STATE PPID"; the name may hold anything, even ')'. */
+  p = strrchr (buf, ')');
+  if (p == NULL || strlen (p) < 5)
+    return 0;
+  return (pid_t) strtol (p + 4, NULL, 10);
+}
+
 /* Does the process named by the folder PID of /proc carry MARK? */
 static bool
 has_mark (const char *pid, const char *mark)
@@ -81,6 +102,9 @@ has_mark (const char *pid, const char *mark)
   return memmem (buf, len, mark, strlen (mark)) != NULL;
 }
 
+/* Only children of our own, whatever their arguments say: nobody else's
+ * process is ever killed.  The direct back end of libguestfs forks QEMU from
+ * this process; another back end's appliance is ended by guestfs_close. */
 static void
 kill_marked (const char *mark)
 {
@@ -88,7 +112,8 @@ kill_marked (const char *mark)
   struct dirent *d;
 
   while (dir != NULL && (d = readdir (dir)) != NULL)
-    if (isdigit ((unsigned char) d->d_name[0]) && has_mark (d->d_name, mark))
+    if (isdigit ((unsigned char) d->d_name[0]) &&
+        parent_of (d->d_name) == getpid () && has_mark (d->d_name, mark))
       kill ((pid_t) strtol (d->d_name, NULL, 10), SIGKILL);
 }
 
@@ -236,10 +261,24 @@ configure (struct v2v_appliance *a, struct v2v_error **err)
   if (guestfs_set_pgroup (g, 1) == -1 ||
       (cpus > 1 && guestfs_set_smp (g, cpus < 8 ? (int) cpus : 8) == -1))
     return v2v_appliance_fail (a, err, "appliance");
-  a->mark = guestfs_get_sockdir (g);
-  if (a->mark == NULL)
-    return v2v_appliance_fail (a, err, "appliance");
   return 0;
+}
+
+/* The path of a drive as QEMU's arguments spell it: commas are doubled. */
+static char *
+path_as_argument (const char *path)
+{
+  char *s = malloc (2 * strlen (path) + 1), *p = s;
+
+  if (s == NULL)
+    return NULL;
+  for (; *path != '\0'; ++path) {
+    *p++ = *path;
+    if (*path == ',')
+      *p++ = ',';
+  }
+  *p = '\0';
+  return s;
 }
 
 /* LIBGUESTFS_BACKEND_SETTINGS has NAME. */
@@ -255,6 +294,11 @@ static int
 add_drives (struct v2v_appliance *a, const struct v2v_appliance_drive *drives,
             size_t n, struct v2v_error **err)
 {
+  /* An overlay of ours tells this appliance from others of this process. */
+  assert (n > 0);
+  a->mark = path_as_argument (drives[0].path);
+  if (a->mark == NULL)
+    return v2v_fail_nomem (err);
   for (size_t i = 0; i < n; ++i) {
     struct guestfs_add_drive_opts_argv opts = {
       .bitmask = GUESTFS_ADD_DRIVE_OPTS_FORMAT_BITMASK |
