@@ -11,6 +11,8 @@
 #   BENCH_SIZE     MiB of data in the disk made here                      2048
 #   BENCH_ROUNDS   rounds per path                                           5
 #   BENCH_REFLINK  GiB of the disk for shared blocks; 0 leaves it out       16
+#   BENCH_GUEST_ROUNDS  rounds of v2v convert against virt-v2v on real guests
+#                  (rows guest-*, see guest.sh); 0 leaves them out          1
 #   BENCH_ROWS     only the rows whose name matches this pattern             *
 #   BENCH_SECONDS  no new round begins after so long                      3000
 #   BENCH_STRICT   1: a bar that is missed makes the exit status 1           0
@@ -41,6 +43,22 @@ qemu-img --version >/dev/null 2>&1 || die "qemu-img is not here"
 mkdir -p "$dir"
 results=$dir/results
 : > "$results"
+
+# ---- real guests, against virt-v2v ----
+
+guest_rows () {
+    [ "${BENCH_GUEST_ROUNDS:-1}" != 0 ] || return 0
+    bash "$abs_top_srcdir/tests/bench/guest.sh" "$dir" \
+        "${BENCH_GUEST_ROUNDS:-1}" "$rows" "${json%.json}-guest.json" \
+        > "$dir/guest-table" || die "the rows guest-* failed"
+    tee -a "$dir/table" < "$dir/guest-table"
+}
+strict () {
+    if grep -q MISSED "$dir/table" && [ "$BENCH_STRICT" = 1 ]; then exit 1; fi
+}
+case $rows in
+    guest*) guest_rows; strict; exit 0 ;;
+esac
 
 # ---- the guest and its copies ----
 
@@ -206,4 +224,5 @@ reflink "${BENCH_REFLINK:-16}"
 awk -v json="$json" -v size="$size_mib" -v data="$data_mib" \
     -v rounds="$rounds" -v cpus="$(nproc)" -f "$abs_top_srcdir/tests/bench/report.awk" \
     "$results" | tee "$dir/table"
-if grep -q MISSED "$dir/table" && [ "$BENCH_STRICT" = 1 ]; then exit 1; fi
+guest_rows
+strict

@@ -6,6 +6,9 @@ LIBGUESTFS_BACKEND=direct
 LIBGUESTFS_BACKEND_SETTINGS=force_tcg
 export LIBGUESTFS_BACKEND LIBGUESTFS_BACKEND_SETTINGS
 
+# Where the guests that were made are kept: gigabytes, see build-debian.sh.
+: "${V2V_CACHE:=$abs_top_builddir/guests-cache}"
+export V2V_CACHE
 passphrase_file=$abs_top_srcdir/tests/guests/passphrase
 
 # make_guest OPTION...: the OVA is $ova, the same disk $raw.

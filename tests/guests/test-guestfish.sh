@@ -7,7 +7,8 @@
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
 requires_plugin
 requires guestfish --version
-make_guest --firmware uefi
+make_guest --suite bookworm --firmware uefi --fallback no \
+    --network networkmanager --names device --controller nvme --deleted 256
 workdir
 
 block=$(tar -tvR -f "$ova" | sed -n 's/^block \([0-9]*\):.*\.vmdk$/\1/p')
@@ -33,12 +34,13 @@ nbdkit -U sock -P pid "$V2V_NBDKIT_PLUGIN" "$ova" \
 trap 'kill "$(cat "$work/pid")"; cleanup' EXIT
 look --format=raw -a "nbd://?socket=$PWD/sock" >ova.txt ||
     fail "guestfish on the disk in the OVA"
-for want in '/dev/sda2: ext4' gpt v2v-debian EFI/BOOT/BOOTX64.EFI vmlinuz-; do
+for want in '/dev/sda2: ext4' gpt v2v-debian EFI/debian/grubx64.efi vmlinuz-; do
     grep -qF "$want" ova.txt || fail "no '$want' in: $(cat ova.txt)"
 done
 
 # QEMU's own reader of VHDX sees the same in what we write.
 tar -xf "$ova"
 v2v copy --no-digest --progress none ./*.vmdk disk.vhdx
+qemu-img compare -f vhdx -F raw disk.vhdx "$raw" || fail "the contents differ"
 look --format=vhdx -a disk.vhdx >vhdx.txt || fail "guestfish on the VHDX"
 cmp ova.txt vhdx.txt || fail "the VHDX has other files than the OVA"

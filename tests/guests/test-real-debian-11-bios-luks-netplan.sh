@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A real Debian 11, root on LUKS, netplan: converted and started as generation
+# 1, its passphrase typed on the serial line.
+. "$abs_top_srcdir/tests/functions.sh"
+. "$abs_top_srcdir/tests/guests/guest-functions.sh"
+. "$abs_top_srcdir/tests/guests/prove-guest.sh"
+prove --initramfs-by kept --suite bullseye --storage luks --network netplan \
+    --controller lsilogic
