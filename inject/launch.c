@@ -4,9 +4,10 @@
  *
  * A call of libguestfs holds the handle's lock until it returns, and a guest
  * on a broken /dev/kvm never answers.  So a thread of ours, the watcher, ends
- * the appliance from outside: it finds the QEMU process, a child of ours with
- * the first overlay's path in its arguments, and kills it.  Every call
- * waiting on it then fails, which is an ordinary error.
+ * the appliance from outside: it kills the QEMU process, which is a child of
+ * ours (of the "direct" back end) and has our overlay among its arguments.
+ * Every call waiting on it then fails, which is an ordinary error.  With
+ * another back end no such child is found, and nothing is killed.
  */
 
 #include <config.h>
@@ -46,7 +47,7 @@ struct v2v_appliance {
   guestfs_h *g;
   enum v2v_accelerator accelerator;
   const atomic_bool *cancel;
-  char *mark; /* only our QEMU has this among its arguments */
+  char *mark; /* our overlay, as QEMU's arguments spell it */
   bool running;
 
   pthread_t watcher;
@@ -62,59 +63,58 @@ struct v2v_appliance {
 
 /* ---- the watcher ---- */
 
-/* The parent of the process named by the folder PID of /proc; 0 = gone. */
-static pid_t
-parent_of (const char *pid)
+/* Up to SIZE bytes of /proc/PID/NAME; 0 = none. */
+static size_t
+read_proc (long pid, const char *name, char *buf, size_t size)
 {
   CLEANUP_CLOSE int fd = -1;
-  char path[64], buf[512];
-  const char *p;
-  ssize_t n;
-
-  snprintf (path, sizeof path, "/proc/%.20s/stat", pid);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
-  if (fd == -1 || (n = read (fd, buf, sizeof buf - 1)) <= 0)
-    return 0;
-  buf[n] = '\0';
-  /* proc(5): "PID (NAME) STATE PPID"; the name may hold anything, even ')'. */
-  p = strrchr (buf, ')');
-  if (p == NULL || strlen (p) < 5)
-    return 0;
-  return (pid_t) strtol (p + 4, NULL, 10);
-}
-
-/* Does the process named by the folder PID of /proc carry MARK? */
-static bool
-has_mark (const char *pid, const char *mark)
-{
-  CLEANUP_CLOSE int fd = -1;
-  CLEANUP_FREE char *buf = malloc (MAX_CMDLINE);
   char path[64];
   size_t len = 0;
   ssize_t n;
 
-  snprintf (path, sizeof path, "/proc/%.20s/cmdline", pid);
+  snprintf (path, sizeof path, "/proc/%ld/%s", pid, name);
   fd = open (path, O_RDONLY | O_CLOEXEC);
-  if (fd == -1 || buf == NULL)
-    return false;
-  while (len < MAX_CMDLINE && (n = read (fd, buf + len, MAX_CMDLINE - len)) > 0)
+  while (fd != -1 && len < size && (n = read (fd, buf + len, size - len)) > 0)
     len += (size_t) n;
-  return memmem (buf, len, mark, strlen (mark)) != NULL;
+  return len;
 }
 
-/* Only children of our own, whatever their arguments say: nobody else's
- * process is ever killed.  The direct back end of libguestfs forks QEMU from
- * this process; another back end's appliance is ended by guestfs_close. */
+/* Is PID a child of ours called "qemu..."?  proc(5): "pid (comm) state ppid";
+ * the name may hold anything, so its end is the last parenthesis. */
+static bool
+is_our_qemu (long pid)
+{
+  char buf[512], *p;
+  const size_t len = read_proc (pid, "stat", buf, sizeof buf - 1);
+
+  buf[len] = '\0';
+  p = strrchr (buf, ')');
+  if (p == NULL || p[1] != ' ' || p[2] == '\0' || p[3] != ' ')
+    return false;
+  if (strtol (p + 4, NULL, 10) != (long) getpid ())
+    return false;
+  p = strchr (buf, '(');
+  return p != NULL && strncmp (p + 1, "qemu", 4) == 0;
+}
+
+/* Kill the QEMU of the appliance whose overlay is MARK. */
 static void
 kill_marked (const char *mark)
 {
   CLEANUP_CLOSEDIR DIR *dir = opendir ("/proc");
+  CLEANUP_FREE char *args = malloc (MAX_CMDLINE);
   struct dirent *d;
 
-  while (dir != NULL && (d = readdir (dir)) != NULL)
-    if (isdigit ((unsigned char) d->d_name[0]) &&
-        parent_of (d->d_name) == getpid () && has_mark (d->d_name, mark))
-      kill ((pid_t) strtol (d->d_name, NULL, 10), SIGKILL);
+  while (dir != NULL && args != NULL && (d = readdir (dir)) != NULL) {
+    const long pid = strtol (d->d_name, NULL, 10);
+    size_t len;
+
+    if (pid <= 1 || !is_our_qemu (pid))
+      continue;
+    len = read_proc (pid, "cmdline", args, MAX_CMDLINE);
+    if (memmem (args, len, mark, strlen (mark)) != NULL)
+      kill ((pid_t) pid, SIGKILL);
+  }
 }
 
 static bool
@@ -264,23 +264,6 @@ configure (struct v2v_appliance *a, struct v2v_error **err)
   return 0;
 }
 
-/* The path of a drive as QEMU's arguments spell it: commas are doubled. */
-static char *
-path_as_argument (const char *path)
-{
-  char *s = malloc (2 * strlen (path) + 1), *p = s;
-
-  if (s == NULL)
-    return NULL;
-  for (; *path != '\0'; ++path) {
-    *p++ = *path;
-    if (*path == ',')
-      *p++ = ',';
-  }
-  *p = '\0';
-  return s;
-}
-
 /* LIBGUESTFS_BACKEND_SETTINGS has NAME. */
 static bool
 has_setting (guestfs_h *g, const char *name)
@@ -294,11 +277,6 @@ static int
 add_drives (struct v2v_appliance *a, const struct v2v_appliance_drive *drives,
             size_t n, struct v2v_error **err)
 {
-  /* An overlay of ours tells this appliance from others of this process. */
-  assert (n > 0);
-  a->mark = path_as_argument (drives[0].path);
-  if (a->mark == NULL)
-    return v2v_fail_nomem (err);
   for (size_t i = 0; i < n; ++i) {
     struct guestfs_add_drive_opts_argv opts = {
       .bitmask = GUESTFS_ADD_DRIVE_OPTS_FORMAT_BITMASK |
@@ -321,6 +299,22 @@ add_drives (struct v2v_appliance *a, const struct v2v_appliance_drive *drives,
   return 0;
 }
 
+/* QEMU's options double a comma. */
+static char *
+spell_for_qemu (const char *path)
+{
+  char *s = malloc (2 * strlen (path) + 1), *p = s;
+
+  for (; s != NULL && *path != '\0'; ++path) {
+    *p++ = *path;
+    if (*path == ',')
+      *p++ = ',';
+  }
+  if (s != NULL)
+    *p = '\0';
+  return s;
+}
+
 static struct v2v_appliance *
 make (const struct v2v_appliance_drive *drives, size_t n,
       const atomic_bool *cancel, struct v2v_error **err)
@@ -329,6 +323,13 @@ make (const struct v2v_appliance_drive *drives, size_t n,
   pthread_condattr_t attr;
 
   if (a == NULL) {
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  assert (n > 0);
+  a->mark = spell_for_qemu (drives[0].path);
+  if (a->mark == NULL) {
+    free (a);
     v2v_fail_nomem (err);
     return NULL;
   }
@@ -480,7 +481,7 @@ v2v_appliance_close (struct v2v_appliance *a)
     pthread_join (a->watcher, NULL);
   }
   /* Nothing of an unfinished guest is wanted: no waiting for its writes. */
-  if (a->running && a->mark != NULL)
+  if (a->running)
     kill_marked (a->mark);
   if (a->g != NULL)
     guestfs_close (a->g);
