@@ -140,8 +140,8 @@ static const struct cmd_option options[] = {
   { "resume", OPT_RESUME, NULL,
     "go on where an interrupted conversion stopped" },
   { "root", OPT_ROOT, "DEVICE",
-    "which operating system, when there are several; 'first' is the\n"
-    "first" },
+    "which operating system, when there are several: its device or\n"
+    "its number" },
   { "rootdelay", OPT_ROOTDELAY, "SECONDS",
     "let Linux wait for its root disk" },
   { "search", OPT_SEARCH, "DIR",

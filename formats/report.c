@@ -390,17 +390,21 @@ target_to_text (struct v2v_str *s, const struct v2v_report *r)
 static int
 guest_to_text (struct v2v_str *s, const struct v2v_report *r)
 {
-  const char *name = NULL;
+  CLEANUP_FREE char *name = NULL;
+  const char *distro, *product;
 
-  if (r->guest_findings == NULL)
+  if (r->guest_findings == NULL || r->guest_os == NULL)
     return 0;
-  if (r->guest_os != NULL) {
-    name = v2v_json_get_string (r->guest_os, "product_name");
-    if (name == NULL)
-      name = v2v_json_get_string (r->guest_os, "distro");
+  distro = v2v_json_get_string (r->guest_os, "distro");
+  product = v2v_json_get_string (r->guest_os, "product_name");
+  if (distro == NULL && product == NULL)
+    return 0;
+  if (asprintf (&name, "%s%s%s%s", product ? product : distro,
+                distro && product ? " (" : "", distro && product ? distro : "",
+                distro && product ? ")" : "") == -1) {
+    name = NULL;
+    return -1;
   }
-  if (r->guest_os == NULL || name == NULL)
-    return 0;
   return line (s, "guest:", name) == -1 ||
                  v2v_str_printf (
                      s, "%-12s %zu, in %.1f s\n", "  changes:",

@@ -16,7 +16,7 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/log.h"
-#include "formats/core/text.h"
+#include "inject/gate.h"
 #include "inject/guest-front.h"
 #include "inject/guest-libguestfs.h"
 #include "inject/windows.h"
@@ -59,11 +59,13 @@ is_encrypted (const char *type)
   return strcmp (type, "crypto_LUKS") == 0 || strcmp (type, "BitLocker") == 0;
 }
 
-/* Open DEVICE by one of KEYS; 1 = opened. */
+/* Open DEVICE by one of KEYS; 1 = opened, 0 = none is for it.  A key that was
+ * given for it and is wrong is an error: nobody wants half a guest changed. */
 static int
 try_keys (struct guest_appliance *h, const char *device, size_t number,
-          const struct v2v_guest_keys *keys)
+          const struct v2v_guest_keys *keys, struct v2v_error **err)
 {
+  size_t tried = 0;
   CLEANUP_FREE char *uuid = known (guestfs_vfs_uuid (gfs (h), device));
   char name[32];
 
@@ -76,7 +78,11 @@ try_keys (struct guest_appliance *h, const char *device, size_t number,
       continue;
     if (guestfs_cryptsetup_open (gfs (h), device, k->key, name, -1) == 0)
       return 1;
+    ++tried;
   }
+  if (tried > 0)
+    return v2v_appliance_fail (h->appliance, err, "none of %zu keys opens %s",
+                               tried, device);
   return 0;
 }
 
@@ -112,6 +118,7 @@ guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
       return fail (h, "listing the file systems", err);
     for (size_t i = 0; list[i] != NULL && nr_seen < MAX_ENCRYPTED; i += 2) {
       bool was_seen = false;
+      int r;
 
       for (size_t k = 0; k < nr_seen; ++k)
         was_seen |= strcmp (seen[k], list[i]) == 0;
@@ -121,12 +128,14 @@ guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
       if (seen[nr_seen] == NULL)
         return v2v_fail_nomem (err);
       ++nr_seen;
-      if (try_keys (h, list[i], nr_seen, keys) == 1) {
+      r = try_keys (h, list[i], nr_seen, keys, err);
+      if (r == -1 ||
+          (r == 0 && note_closed (g, list[i], list[i + 1], err) == -1))
+        return -1;
+      if (r == 1) {
         again = true;
         guestfs_lvm_scan (gfs (h), 1); /* there need not be any */
       }
-      else if (note_closed (g, list[i], list[i + 1], err) == -1)
-        return -1;
     }
   }
   return 0;
@@ -182,46 +191,6 @@ guest_list_filesystems (struct v2v_guest *g, struct guest_appliance *h,
 }
 
 /* ---- which operating system ---- */
-
-static int
-refuse_choice (struct guest_appliance *h, char **roots, const char *wanted,
-               struct v2v_error **err)
-{
-  CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
-
-  for (size_t i = 0; roots[i] != NULL && i < 20; ++i) {
-    CLEANUP_FREE char *name =
-        guestfs_inspect_get_product_name (gfs (h), roots[i]);
-
-    if (v2v_str_printf (&s, "%s%s (%.100s)", i ? ", " : "", roots[i],
-                        name ? name : "unknown") == -1)
-      return v2v_fail_nomem (err);
-  }
-  if (wanted != NULL)
-    v2v_fail (err, V2V_ERR_GUEST,
-              "no operating system is on '%s'; they are on %s", wanted, s.ptr);
-  else
-    v2v_fail (err, V2V_ERR_GUEST,
-              "the machine has several operating systems: %s", s.ptr);
-  return v2v_hint (err, "choose with --root DEVICE, or --root first");
-}
-
-static const char *
-choose_root (struct v2v_guest *g, struct guest_appliance *h, char **roots,
-             struct v2v_error **err)
-{
-  const char *wanted = g->opts.root;
-
-  if (wanted != NULL && strcmp (wanted, "first") == 0)
-    return roots[0];
-  for (size_t i = 0; wanted != NULL && roots[i] != NULL; ++i)
-    if (strcmp (roots[i], wanted) == 0)
-      return roots[i];
-  if (wanted == NULL && roots[1] == NULL)
-    return roots[0];
-  refuse_choice (h, roots, wanted, err);
-  return NULL;
-}
 
 static enum v2v_guest_family
 family_of (const char *type)
@@ -481,30 +450,25 @@ mount_esp (struct v2v_guest *g, struct guest_appliance *h, const char *root,
 
 /* ---- all of it ---- */
 
-static int
-note_no_system (struct v2v_guest *g, struct v2v_error **err)
-{
-  if (v2v_findings_add (&g->findings, V2V_INFORMATION, "guest.no-system", NULL,
-                        NULL,
-                        "no operating system was found on the disks, which "
-                        "are copied as data") == -1)
-    return v2v_fail_nomem (err);
-  return 0;
-}
-
 int
 guest_inspect (struct v2v_guest *g, struct guest_appliance *h,
                struct v2v_error **err)
 {
   CLEANUP_LIST char **roots = guestfs_inspect_os (gfs (h));
   const char *root;
+  size_t n = 0, chosen;
+  int r;
 
   if (roots == NULL)
     return fail (h, "looking for operating systems", err);
-  if (roots[0] == NULL)
-    return note_no_system (g, err);
-  root = choose_root (g, h, roots, err);
-  if (root == NULL || fill_identity (g, h, root, err) == -1 ||
+  while (roots[n] != NULL)
+    ++n;
+  r = v2v_guest_gate_roots ((const char *const *) roots, n, g->opts.root,
+                            &g->findings, &chosen, err);
+  if (r <= 0)
+    return r;
+  root = roots[chosen];
+  if (fill_identity (g, h, root, err) == -1 ||
       fill_letters (g, h, root, err) == -1 ||
       fill_mounts (g, h, root, err) == -1)
     return -1;

@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,13 +42,18 @@
  * folders need as much. */
 #define MEMORY_MIB 2560
 
-enum ended { NOT_ENDED, ENDED_LIMIT, ENDED_CANCEL };
+/* QEMU stops a guest whose disk cannot be written and waits for room.  With
+ * less than this it cannot go on: a cluster and its tables. */
+#define MIN_FREE_BYTES (256u << 10)
+
+enum ended { NOT_ENDED, ENDED_LIMIT, ENDED_CANCEL, ENDED_FULL };
 
 struct v2v_appliance {
   guestfs_h *g;
   enum v2v_accelerator accelerator;
   const atomic_bool *cancel;
-  char *mark; /* our overlay, as QEMU's arguments spell it */
+  char *mark;    /* our overlay, as QEMU's arguments spell it */
+  char *overlay; /* its path */
   bool running;
 
   pthread_t watcher;
@@ -127,6 +133,18 @@ has_passed (const struct timespec *t)
          (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
 }
 
+static bool
+is_full (const char *path)
+{
+  struct statvfs st;
+  uint64_t blocks;
+
+  if (statvfs (path, &st) == -1 || st.f_blocks == 0)
+    return false;
+  blocks = geteuid () == 0 ? st.f_bfree : st.f_bavail;
+  return blocks * st.f_frsize < MIN_FREE_BYTES;
+}
+
 static void *
 watch (void *arg)
 {
@@ -140,6 +158,8 @@ watch (void *arg)
       a->ended = ENDED_CANCEL;
     else if (a->limited && has_passed (&a->deadline))
       a->ended = ENDED_LIMIT;
+    else if (is_full (a->overlay))
+      a->ended = ENDED_FULL;
     if (a->ended != NOT_ENDED)
       kill_marked (a->mark); /* again: it may not have been started yet */
     clock_gettime (CLOCK_MONOTONIC, &next);
@@ -203,6 +223,10 @@ v2v_appliance_fail (struct v2v_appliance *a, struct v2v_error **err,
 
   if (ended == ENDED_CANCEL)
     return v2v_fail (err, V2V_ERR_INTERRUPTED, "interrupted");
+  if (ended == ENDED_FULL) {
+    errno = ENOSPC;
+    return v2v_fail_errno (err, "%s", a->overlay);
+  }
   va_start (args, what);
   if (vasprintf (&context, what, args) == -1)
     context = NULL;
@@ -328,7 +352,10 @@ make (const struct v2v_appliance_drive *drives, size_t n,
   }
   assert (n > 0);
   a->mark = spell_for_qemu (drives[0].path);
-  if (a->mark == NULL) {
+  a->overlay = strdup (drives[0].path);
+  if (a->mark == NULL || a->overlay == NULL) {
+    free (a->mark);
+    free (a->overlay);
     free (a);
     v2v_fail_nomem (err);
     return NULL;
@@ -488,5 +515,6 @@ v2v_appliance_close (struct v2v_appliance *a)
   pthread_cond_destroy (&a->wake);
   pthread_mutex_destroy (&a->lock);
   free (a->mark);
+  free (a->overlay);
   free (a);
 }

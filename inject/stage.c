@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The guest stage that converts, "convert, then copy":
  *
- *   v2v_guest_disk_has_contents   does anything need an appliance?
+ *   needs_appliance               a disk without contents needs none
+ *   v2v_guest_gate_disks          what speaks against it, by reading alone
  *   v2v_guest_open_images         nbdkit, overlays, appliance, inspection
+ *   v2v_guest_gate                ... and when it is mounted
  *   v2v_linux_convert             all changes
  *   v2v_guest_save                trim, end of the appliance
  *   stage_state_write             from here on it need not be done again
@@ -12,6 +14,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +22,7 @@
 #include <time.h>
 
 #include "formats/core/cleanup.h"
+#include "inject/gate.h"
 #include "inject/guest-open.h"
 #include "inject/linux.h"
 #include "inject/stage-state.h"
@@ -39,6 +43,24 @@ step (const struct v2v_guest_job *job, const char *what)
     job->step (job->step_arg, what);
 }
 
+/* Is there anything on IMG that an appliance could look into: a partition, or
+ * a file system or volume on all of it? */
+static int
+has_contents (struct v2v_image *img, const struct v2v_disk_evidence *e,
+              struct v2v_error **err)
+{
+  struct v2v_fs_state state;
+
+  if (e != NULL && e->nr_partitions > 0)
+    return 1;
+  /* A damaged table may be read by others. */
+  if (e != NULL && e->table == V2V_TABLE_BROKEN)
+    return 1;
+  if (v2v_fs_probe (img, 0, v2v_image_size (img), &state, err) == -1)
+    return -1;
+  return state.kind != V2V_FS_UNKNOWN && state.kind != V2V_FS_EMPTY;
+}
+
 /* 1 = some disk has contents, 0 = none has: no appliance is needed. */
 static int
 needs_appliance (const struct v2v_guest_job *job, struct v2v_error **err)
@@ -48,8 +70,8 @@ needs_appliance (const struct v2v_guest_job *job, struct v2v_error **err)
 
     if (job->disks[i] == NULL)
       continue;
-    r = v2v_guest_disk_has_contents (
-        job->disks[i], job->evidence ? job->evidence[i] : NULL, err);
+    r = has_contents (job->disks[i], job->evidence ? job->evidence[i] : NULL,
+                      err);
     if (r != 0)
       return r;
   }
@@ -110,6 +132,70 @@ take_results (struct v2v_guest *g, struct v2v_guest_result *ret,
              : v2v_fail_nomem (err);
 }
 
+/* ---- the gate ---- */
+
+struct volume {
+  guestfs_h *g;
+  const char *device;
+};
+
+static int
+read_volume (void *arg, void *buf, size_t len, uint64_t offset,
+             struct v2v_error **err)
+{
+  const struct volume *v = arg;
+  char *p = buf;
+
+  while (len > 0) {
+    size_t n;
+    CLEANUP_FREE char *data =
+        guestfs_pread_device (v->g, v->device, (int) len, (int64_t) offset, &n);
+
+    if (data == NULL || n == 0 || n > len)
+      return v2v_fail (err, V2V_ERR_GUEST, "%s: cannot be read at %" PRIu64,
+                       v->device, offset);
+    memcpy (p, data, n);
+    p += n;
+    len -= n;
+    offset += n;
+  }
+  return 0;
+}
+
+/* Logical volumes and opened disks are seen by the appliance only; partitions
+ * were looked at before it was started. */
+static int
+gate_volumes (struct v2v_guest *g, struct v2v_error **err)
+{
+  const struct v2v_os *os = v2v_guest_os (g);
+  struct volume v = { .g = v2v_guest_libguestfs (g) };
+
+  for (size_t i = 0; i < os->nr_filesystems; ++i) {
+    struct v2v_fs_state state;
+    int64_t size;
+
+    v.device = os->filesystems[i].device;
+    if (strncmp (v.device, "/dev/", 5) != 0 ||
+        strncmp (v.device, "/dev/sd", 7) == 0 ||
+        (size = guestfs_blockdev_getsize64 (v.g, v.device)) <= 0)
+      continue;
+    if (v2v_fs_probe_reader (read_volume, &v, (uint64_t) size, &state, err) ==
+            -1 ||
+        v2v_guest_gate_filesystem (&state, v.device, v2v_guest_get_opts (g),
+                                   v2v_guest_findings (g), err) == -1)
+      return -1;
+  }
+  return v2v_guest_gate_verdict (v2v_guest_findings (g), err);
+}
+
+static int
+gate (struct v2v_guest *g, bool mounted, struct v2v_error **err)
+{
+  return mounted ? v2v_guest_gate (g, err) : gate_volumes (g, err);
+}
+
+/* ---- the work ---- */
+
 static int
 make_folder (const char *path, struct v2v_error **err)
 {
@@ -128,6 +214,7 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     .folder = job->work_folder,
     .search = job->search,
     .cancel = job->cancel,
+    .gate = gate,
   };
   struct v2v_guest *g;
   int r = -1;
@@ -135,6 +222,10 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
   if (job->generation != 0)
     open.guest.generation = job->generation;
   open.guest.new_macs = job->new_macs;
+  open.guest.have_keys = c->keys.len > 0;
+  if (v2v_guest_gate_disks (job->disks, job->nr_disks, &open.guest,
+                            &ret->findings, err) == -1)
+    return -1;
   if (make_folder (job->work_folder, err) == -1)
     return -1;
   step (job, "starting the appliance");

@@ -18,10 +18,4 @@ struct v2v_convert_guest {
 /* A stage over ARG, which is borrowed. */
 struct v2v_guest_stage v2v_guest_stage_convert (struct v2v_convert_guest *arg);
 
-/* Is there anything on IMG that an appliance could look into: a partition, a
- * file system, a volume?  E is what v2v_evidence_gather found.  1, 0, or -1. */
-int v2v_guest_disk_has_contents (struct v2v_image *img,
-                                 const struct v2v_disk_evidence *e,
-                                 struct v2v_error **err);
-
 #endif /* V2V_STAGE_H */
