@@ -100,4 +100,10 @@ int v2v_hive_delete_value (struct v2v_hive *h, const char *key,
 int v2v_hive_delete_key (struct v2v_hive *h, const char *key, const char *why,
                          struct v2v_error **err);
 
+/* Was the number changed since the hive was opened, and from what?  1 = yes:
+ * *RET_WAS_THERE and *RET are set; 0 = no (or it was no number). */
+int v2v_hive_original_dword (const struct v2v_hive *h, const char *key,
+                             const char *name, bool *ret_was_there,
+                             uint32_t *ret);
+
 #endif /* V2V_HIVE_H */

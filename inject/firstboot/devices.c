@@ -13,11 +13,9 @@
 #include <cfgmgr32.h>
 #include <string.h>
 
-static const GUID class_net = { 0x4d36e972,
-                                0xe325,
-                                0x11ce,
-                                { 0xbf, 0xc1, 0x08, 0x00, 0x2b, 0xe1, 0x03,
-                                  0x18 } };
+static const GUID class_net = {
+  0x4d36e972, 0xe325, 0x11ce, { 0xbf, 0xc1, 0x08, 0x00, 0x2b, 0xe1, 0x03, 0x18 }
+};
 
 static bool
 begins (const wchar_t *id, const wchar_t *text)
@@ -66,8 +64,7 @@ is_present (const SP_DEVINFO_DATA *d)
 {
   ULONG status = 0, problem = 0;
 
-  return CM_Get_DevNode_Status (&status, &problem, d->DevInst, 0) ==
-         CR_SUCCESS;
+  return CM_Get_DevNode_Status (&status, &problem, d->DevInst, 0) == CR_SUCCESS;
 }
 
 static bool
@@ -99,8 +96,8 @@ fb_remove_ghosts (bool only_net)
   for (DWORD i = 0; SetupDiEnumDeviceInfo (set, i, &d); ++i) {
     memset (ids, 0, sizeof ids);
     if (!SetupDiGetDeviceRegistryPropertyW (set, &d, SPDRP_HARDWAREID, NULL,
-                                            (BYTE *) ids,
-                                            4096 * sizeof ids[0], NULL) ||
+                                            (BYTE *) ids, 4096 * sizeof ids[0],
+                                            NULL) ||
         !is_vmware (ids, 4096) || (is_present (&d) && !is_rooted (ids)))
       continue;
     if (!SetupDiGetDeviceInstanceIdW (set, &d, instance, MAX_DEVICE_ID_LEN,

@@ -177,10 +177,10 @@ lock_one (const wchar_t *path, bool folder, unsigned depth)
     return;
   wcscpy (copy, path);
   if (GetSecurityDescriptorDacl (sd, &present, &dacl, &defaulted) && present) {
-    e = SetNamedSecurityInfoW (
-        copy, SE_FILE_OBJECT,
-        DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, NULL,
-        NULL, dacl, NULL);
+    e = SetNamedSecurityInfoW (copy, SE_FILE_OBJECT,
+                               DACL_SECURITY_INFORMATION |
+                                   PROTECTED_DACL_SECURITY_INFORMATION,
+                               NULL, NULL, dacl, NULL);
     if (e != ERROR_SUCCESS)
       fb_log_error (path, e);
   }

@@ -65,8 +65,8 @@ fb_log (const wchar_t *fmt, ...)
   va_end (ap);
   line[2044] = L'\0';
   wcscat (line, L"\r\n");
-  len = WideCharToMultiByte (CP_UTF8, 0, line, -1, utf8, sizeof utf8, NULL,
-                             NULL);
+  len =
+      WideCharToMultiByte (CP_UTF8, 0, line, -1, utf8, sizeof utf8, NULL, NULL);
   if (len > 1 && log_file != NULL)
     WriteFile (log_file, utf8, (DWORD) len - 1, &written, NULL);
 }
@@ -75,9 +75,9 @@ void
 fb_log_error (const wchar_t *what, DWORD error)
 {
   wchar_t text[512] = L"";
-  DWORD n = FormatMessageW (
-      FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, error,
-      0, text, 511, NULL);
+  DWORD n = FormatMessageW (FORMAT_MESSAGE_FROM_SYSTEM |
+                                FORMAT_MESSAGE_IGNORE_INSERTS,
+                            NULL, error, 0, text, 511, NULL);
 
   while (n > 0 && (text[n - 1] == L'\n' || text[n - 1] == L'\r'))
     text[--n] = L'\0';

@@ -125,13 +125,12 @@ shut_down (bool restart)
     }
     CloseHandle (token);
   }
-  if (!InitiateSystemShutdownExW (
-          NULL, NULL, 0, TRUE, restart,
-          SHTDN_REASON_MAJOR_SOFTWARE | SHTDN_REASON_MINOR_RECONFIG |
-              SHTDN_REASON_FLAG_PLANNED) &&
+  if (!InitiateSystemShutdownExW (NULL, NULL, 0, TRUE, restart,
+                                  SHTDN_REASON_MAJOR_SOFTWARE |
+                                      SHTDN_REASON_MINOR_RECONFIG |
+                                      SHTDN_REASON_FLAG_PLANNED) &&
       !ExitWindowsEx ((restart ? EWX_REBOOT : EWX_POWEROFF) | EWX_FORCE,
-                      SHTDN_REASON_MAJOR_SOFTWARE |
-                          SHTDN_REASON_FLAG_PLANNED))
+                      SHTDN_REASON_MAJOR_SOFTWARE | SHTDN_REASON_FLAG_PLANNED))
     fb_log_error (L"restarting", GetLastError ());
 }
 

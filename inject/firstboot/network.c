@@ -32,11 +32,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NICS      64
-#define MAX_ADDRESSES 64
-#define MAX_FILE      (256 * 1024)
-#define NETSH_SECONDS 120
-#define NAME_MAX_CHARS          256
+#define MAX_NICS       64
+#define MAX_ADDRESSES  64
+#define MAX_FILE       (256 * 1024)
+#define NETSH_SECONDS  120
+#define NAME_MAX_CHARS 256
 
 struct nic {
   BYTE mac[6];
@@ -100,7 +100,8 @@ copy_address (wchar_t out[16], const wchar_t *s)
 static bool
 copy_text (wchar_t out[NAME_MAX_CHARS], const wchar_t *s)
 {
-  if (s == NULL || wcslen (s) >= NAME_MAX_CHARS || wcspbrk (s, L"\"\\/:*?<>|") != NULL)
+  if (s == NULL || wcslen (s) >= NAME_MAX_CHARS ||
+      wcspbrk (s, L"\"\\/:*?<>|") != NULL)
     return false;
   wcscpy (out, s);
   return true;
@@ -358,8 +359,8 @@ set_addresses (struct network *n, struct nic *c)
   if (c->nr_addresses == 0)
     return;
   begin (n, c, L"set address", head);
-  wsprintfW (line, L"%s source=static %s=%s mask=%s", head, addr,
-             c->address[0], c->mask[0]);
+  wsprintfW (line, L"%s source=static %s=%s mask=%s", head, addr, c->address[0],
+             c->mask[0]);
   if (c->nr_gateways > 0) {
     wsprintfW (line + wcslen (line), L" gateway=%s", c->gateway[0]);
     /* The old one demands a metric; the new one takes it for automatic. */

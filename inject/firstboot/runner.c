@@ -202,10 +202,10 @@ command_of (wchar_t out[2 * FB_PATH], const wchar_t *name)
   wchar_t program[FB_PATH];
 
   if (has_suffix (name, L".ps1")) {
-    if (!fb_system32 (program,
-                      L"WindowsPowerShell\\v1.0\\powershell.exe"))
+    if (!fb_system32 (program, L"WindowsPowerShell\\v1.0\\powershell.exe"))
       return false;
-    wsprintfW (out, L"\"%s\" -NoProfile -NonInteractive -ExecutionPolicy "
+    wsprintfW (out,
+               L"\"%s\" -NoProfile -NonInteractive -ExecutionPolicy "
                L"Bypass -File .\\%s",
                program, name);
     return true;
