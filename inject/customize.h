@@ -77,6 +77,7 @@ struct v2v_profile_user {
 };
 
 struct v2v_profile_windows {
+  bool given; /* the profile has this part */
   char *organization, *owner;
   struct v2v_secret product_key; /* given in the file itself as well */
   struct v2v_secret administrator_password;
@@ -103,6 +104,7 @@ enum v2v_cloud_init_mode {
 };
 
 struct v2v_profile_linux {
+  bool given;
   struct v2v_profile_user root; /* name "root" */
   bool has_root;
   struct v2v_profile_user *users;

@@ -410,9 +410,9 @@ v2v_guest_mkdir (struct v2v_guest *g, const char *path, uint32_t mode,
   }
 }
 
-int
-v2v_guest_remove (struct v2v_guest *g, const char *path, const char *why,
-                  struct v2v_error **err)
+static int
+remove_file (struct v2v_guest *g, const char *path, unsigned flags,
+             const char *why, struct v2v_error **err)
 {
   CLEANUP_FREE char *real = guest_real_path (g, path, err);
   CLEANUP_FREE char *before = NULL;
@@ -441,7 +441,7 @@ v2v_guest_remove (struct v2v_guest *g, const char *path, const char *why,
 
     if (data == NULL)
       return -1;
-    before = describe (data, len, 0);
+    before = describe (data, len, flags);
   }
   else if (asprintf (&before, "%" PRIu64 " bytes", st.size_bytes) == -1) {
     before = NULL;
@@ -454,6 +454,20 @@ v2v_guest_remove (struct v2v_guest *g, const char *path, const char *why,
                        why, err) == -1)
     return -1;
   return 1;
+}
+
+int
+v2v_guest_remove (struct v2v_guest *g, const char *path, const char *why,
+                  struct v2v_error **err)
+{
+  return remove_file (g, path, 0, why, err);
+}
+
+int
+v2v_guest_remove_secret (struct v2v_guest *g, const char *path, const char *why,
+                         struct v2v_error **err)
+{
+  return remove_file (g, path, V2V_WRITE_SECRET, why, err);
 }
 
 /* Save the small files below REAL. */

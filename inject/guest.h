@@ -252,6 +252,10 @@ int v2v_guest_mkdir (struct v2v_guest *g, const char *path, uint32_t mode,
 /* Remove a file or link (not a folder). 1 = removed, 0 = was not there. */
 int v2v_guest_remove (struct v2v_guest *g, const char *path, const char *why,
                       struct v2v_error **err);
+/* The same for a private key, a password file, a log: what was in it stays out
+ * of the journal. */
+int v2v_guest_remove_secret (struct v2v_guest *g, const char *path,
+                             const char *why, struct v2v_error **err);
 /* Remove a folder and all in it; files up to 1 MiB go into the undo bundle. */
 int v2v_guest_remove_tree (struct v2v_guest *g, const char *path,
                            const char *why, struct v2v_error **err);

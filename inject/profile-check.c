@@ -25,8 +25,10 @@
 
 /* Far above any command line Windows takes. */
 #define MAX_LINE 1024
-#define MAX_USER 32
-#define MAX_HOST 64 /* HOST_NAME_MAX of Linux */
+/* Their order numbers at the first start are 5100 to 5899. */
+#define MAX_SCRIPTS 800
+#define MAX_USER    32
+#define MAX_HOST    64 /* HOST_NAME_MAX of Linux */
 
 static bool
 only (const char *s, const char *allowed)
@@ -415,6 +417,9 @@ profile_check (const struct v2v_profile *p, struct v2v_error **err)
 {
   const struct v2v_profile_linux *l = &p->os_linux;
 
+  if (p->nr_scripts > MAX_SCRIPTS)
+    return v2v_fail (err, V2V_ERR_USAGE, "%s: scripts: %zu, expected up to %d",
+                     p->source, p->nr_scripts, MAX_SCRIPTS);
   for (size_t i = 0; i < p->nr_nics; ++i)
     if (check_nic (p, i, err) == -1)
       return -1;

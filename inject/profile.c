@@ -255,8 +255,8 @@ static const struct field profile_fields[] = {
     sizeof (struct v2v_profile_nic),
     nic_fields },
   { .name = "scripts", FILES, P (scripts), P (nr_scripts) },
-  { .name = "windows", OBJECT, .sub = windows_fields },
-  { .name = "linux", OBJECT, .sub = linux_fields },
+  { .name = "windows", OBJECT, 0, P (windows.given), .sub = windows_fields },
+  { .name = "linux", OBJECT, 0, P (os_linux.given), .sub = linux_fields },
   { .name = NULL },
 };
 

@@ -14,6 +14,10 @@ AC_DEFUN([V2V_LIBRARIES], [
   PKG_CHECK_MODULES([LIBLZMA], [liblzma >= 5.2])
   PKG_CHECK_MODULES([LIBZSTD], [libzstd >= 1.4])
   AC_CHECK_HEADER([bzlib.h], [], [AC_MSG_ERROR([bzlib.h not found])])
+  dnl libxcrypt: passwords of guests, hashed as they do it.
+  AC_CHECK_LIB([crypt], [crypt_gensalt_rn], [CRYPT_LIBS=-lcrypt],
+    [AC_MSG_ERROR([install libcrypt-dev (libxcrypt)])])
+  AC_SUBST([CRYPT_LIBS])
   AC_CHECK_LIB([bz2], [BZ2_bzDecompress], [BZIP2_LIBS=-lbz2],
     [AC_MSG_ERROR([libbz2 not found])])
   AC_SUBST([BZIP2_LIBS])
