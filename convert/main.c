@@ -29,6 +29,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_convert,
   &cmd_copy,
   &cmd_digest,
+  &cmd_doctor,
   &cmd_info,
   &cmd_map,
   NULL
