@@ -169,6 +169,8 @@ fill_report (const struct conversion *c, struct v2v_report *r)
     r->guest_os = c->guest.os;
     r->guest_changes = c->guest.changes;
     r->guest_seconds = c->guest.seconds;
+    r->guest_steps = c->guest_steps;
+    r->nr_guest_steps = c->nr_guest_steps;
   }
 }
 

@@ -43,6 +43,8 @@ struct conversion {
   struct v2v_findings findings; /* the pipeline's own */
   struct v2v_guest_result guest;
   bool guest_ran;
+  struct v2v_report_step guest_steps[4]; /* none when it was an earlier run's */
+  size_t nr_guest_steps;
   bool worth_keeping; /* copying has begun */
 };
 

@@ -168,6 +168,22 @@ run_on_disks (struct conversion *c, const char *work, const char *undo,
   return 0;
 }
 
+/* For the report. */
+static void
+note_steps (struct conversion *c)
+{
+  const struct v2v_guest_times *t = &c->guest.times;
+  const struct v2v_report_step steps[] = { { "start", t->start },
+                                           { "inspection", t->inspection },
+                                           { "changes", t->changes },
+                                           { "trim", t->trim } };
+
+  if (c->guest.resumed || t->start <= 0)
+    return;
+  memcpy (c->guest_steps, steps, sizeof steps);
+  c->nr_guest_steps = sizeof steps / sizeof steps[0];
+}
+
 static int
 run_guest_stage (struct conversion *c, struct v2v_error **err)
 {
@@ -183,7 +199,10 @@ run_guest_stage (struct conversion *c, struct v2v_error **err)
   if (work == NULL)
     return -1;
   undo = v2v_deposit_path (c->deposit, UNDO_FOLDER, err);
-  return undo == NULL ? -1 : run_on_disks (c, work, undo, err);
+  if (undo == NULL || run_on_disks (c, work, undo, err) == -1)
+    return -1;
+  note_steps (c);
+  return 0;
 }
 
 static void

@@ -198,6 +198,7 @@ counts_to_json (const struct v2v_report *r)
 static struct v2v_json *
 guest_to_json (const struct v2v_report *r)
 {
+  struct v2v_json *steps = v2v_json_new_array ();
   struct v2v_json *o = v2v_json_new_object ();
 
   v2v_json_set (
@@ -206,6 +207,14 @@ guest_to_json (const struct v2v_report *r)
                 r->guest_changes ? v2v_json_ref (r->guest_changes)
                                  : v2v_json_new_array ());
   v2v_json_set_real (o, "seconds", r->guest_seconds);
+  v2v_json_set (o, "steps", steps);
+  for (size_t i = 0; i < r->nr_guest_steps; ++i) {
+    struct v2v_json *s = v2v_json_new_object ();
+
+    v2v_json_set_string (s, "name", r->guest_steps[i].name);
+    v2v_json_set_real (s, "seconds", r->guest_steps[i].seconds);
+    v2v_json_append (steps, s);
+  }
   return o;
 }
 

@@ -61,6 +61,11 @@ struct v2v_report_file {
   const char *sha256; /* hex or NULL */
 };
 
+struct v2v_report_step {
+  const char *name;
+  double seconds;
+};
+
 struct v2v_report {
   enum v2v_report_outcome outcome;
   const struct v2v_error *error; /* when not converted */
@@ -89,6 +94,9 @@ struct v2v_report {
   struct v2v_json *guest_os;      /* or NULL: nothing was looked into */
   struct v2v_json *guest_changes; /* an array, or NULL */
   double guest_seconds;
+  /* Where they went, by name; borrowed. */
+  const struct v2v_report_step *guest_steps;
+  size_t nr_guest_steps;
 };
 
 /* The contents of report.json; the caller frees.  NULL when out of memory. */

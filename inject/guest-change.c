@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 
 #include "formats/core/cleanup.h"
@@ -656,6 +657,7 @@ v2v_guest_run (struct v2v_guest *g, const char *const argv[], unsigned seconds,
                struct v2v_error **err)
 {
   CLEANUP_STR struct v2v_str line = V2V_STR_INIT;
+  struct timespec begin, end;
   char after[32];
 
   if (ret_output != NULL)
@@ -672,11 +674,18 @@ v2v_guest_run (struct v2v_guest *g, const char *const argv[], unsigned seconds,
                             NULL, "not run", why, err) == -1
                ? -1
                : 1;
+  clock_gettime (CLOCK_MONOTONIC, &begin);
   if (g->ops->run (g->h, argv, seconds, ret_status, ret_output, err) == -1)
     return v2v_prefix (err, "running %s in the guest", argv[0]);
+  clock_gettime (CLOCK_MONOTONIC, &end);
   snprintf (after, sizeof after, "exit status %d", *ret_status);
-  return v2v_journal_add (&g->journal, V2V_CHANGE_COMMAND, line.ptr, NULL, NULL,
-                          after, why, err);
+  if (v2v_journal_add (&g->journal, V2V_CHANGE_COMMAND, line.ptr, NULL, NULL,
+                       after, why, err) == -1)
+    return -1;
+  g->journal.ptr[g->journal.len - 1].seconds =
+      (double) (end.tv_sec - begin.tv_sec) +
+      (double) (end.tv_nsec - begin.tv_nsec) / 1e9;
+  return 0;
 }
 
 int

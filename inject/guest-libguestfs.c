@@ -532,12 +532,14 @@ v2v_guest_open_images (struct v2v_image *const *images, size_t n,
                        struct v2v_error **err)
 {
   struct guest_appliance *h = calloc (1, sizeof *h);
+  struct timespec begin, end;
   struct v2v_guest *g;
 
   if (h == NULL) {
     v2v_fail_nomem (err);
     return NULL;
   }
+  clock_gettime (CLOCK_MONOTONIC, &begin);
   if ((opts->folder == NULL && make_temporary (h, err) == -1) ||
       start (h, images, n, opts, opts->folder ? opts->folder : h->folder,
              err) == -1 ||
@@ -545,6 +547,10 @@ v2v_guest_open_images (struct v2v_image *const *images, size_t n,
     guest_appliance_free (h);
     return NULL;
   }
+  clock_gettime (CLOCK_MONOTONIC, &end);
+  if (opts->ret_start_seconds != NULL)
+    *opts->ret_start_seconds = (double) (end.tv_sec - begin.tv_sec) +
+                               (double) (end.tv_nsec - begin.tv_nsec) / 1e9;
   v2v_guest_set_opts (g, &opts->guest);
   v2v_guest_set_dry_run (g, opts->look_only);
   if (find_system (g, h, opts, err) == -1) {

@@ -26,6 +26,7 @@ struct v2v_guest_open_opts {
   const char *const *search; /* folders where parents of disks may be */
   const atomic_bool *cancel; /* or NULL */
   bool look_only;            /* v2v_guest_set_dry_run from the start */
+  double *ret_start_seconds; /* until the appliance runs; or NULL */
   /* Called when the appliance runs, before anything is mounted, and again
    * when the operating system is mounted (MOUNTED): evidence that must be
    * seen first, refusals.  NULL = none. */

@@ -47,6 +47,13 @@ struct v2v_guest_result {
   struct v2v_json *changes; /* the journal, or NULL */
   bool resumed;             /* an earlier run's result */
   double seconds;
+  /* Where they went; the guest's own programs are part of the changes. */
+  struct v2v_guest_times {
+    double start;      /* of the appliance */
+    double inspection; /* and what speaks against a change */
+    double changes;
+    double trim; /* and the end of the appliance */
+  } times;
 };
 void v2v_guest_result_clear (struct v2v_guest_result *r);
 

@@ -124,6 +124,8 @@ v2v_journal_to_json (const struct v2v_journal *j)
     v2v_json_set_string (o, "after", c->after);
     if (c->why != NULL)
       v2v_json_set_string (o, "why", c->why);
+    if (c->kind == V2V_CHANGE_COMMAND)
+      v2v_json_set_real (o, "seconds", c->seconds);
     v2v_json_append (array, o);
   }
   return array;

@@ -23,11 +23,12 @@ enum v2v_change_kind {
 
 struct v2v_change {
   enum v2v_change_kind kind;
-  char *path;   /* "/etc/fstab"; "SYSTEM\\ControlSet001\\Services\\vmbus" */
-  char *name;   /* registry: the value's name ("" = default); else NULL */
-  char *before; /* NULL = was not there */
-  char *after;  /* NULL = is no longer there */
-  char *why;    /* or NULL */
+  char *path;     /* "/etc/fstab"; "SYSTEM\\ControlSet001\\Services\\vmbus" */
+  char *name;     /* registry: the value's name ("" = default); else NULL */
+  char *before;   /* NULL = was not there */
+  char *after;    /* NULL = is no longer there */
+  char *why;      /* or NULL */
+  double seconds; /* a command: how long it ran */
 };
 
 struct v2v_journal {

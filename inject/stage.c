@@ -216,9 +216,12 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     .cancel = job->cancel,
     .gate = gate,
   };
+  struct v2v_guest_times *times = &ret->times;
   struct v2v_guest *g;
+  double begin;
   int r = -1;
 
+  open.ret_start_seconds = &times->start;
   if (job->generation != 0)
     open.guest.generation = job->generation;
   open.guest.new_macs = job->new_macs;
@@ -228,16 +231,22 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     return -1;
   if (make_folder (job->work_folder, err) == -1)
     return -1;
+  begin = monotonic ();
   step (job, "starting the appliance");
   g = v2v_guest_open_images (job->disks, job->nr_disks, &open, err);
   if (g == NULL)
     return -1;
+  times->inspection = monotonic () - begin - times->start;
+  begin = monotonic ();
   v2v_guest_set_machine (g, job->machine);
   step (job, "changing the guest");
   if (v2v_guest_set_undo (g, job->undo_folder, err) == 0 &&
       convert (g, err) == 0) {
+    times->changes = monotonic () - begin;
+    begin = monotonic ();
     step (job, "freeing what the guest no longer uses");
     r = v2v_guest_save (g, err);
+    times->trim = monotonic () - begin;
   }
   if (r == 0)
     r = take_results (g, ret, err);

@@ -73,13 +73,18 @@ steps_of_virt_v2v () { # PROGRESS LOG WALL
         }' "$1" "$2"
 }
 
-# Ours: {"guest": {"steps": [{"name", "seconds"}]}}; the rest is copying and
-# digests.
+# Ours: the steps of the guest stage and the commands run in it, from the
+# report; the rest is reading the source, copying and digests.
 steps_of_ours () { # REPORT WALL
     jq -r --argjson wall "$2" '
-        [.guest.steps[] | {name, seconds}] as $s |
-        ($s | map("\(.name) \(.seconds)") | .[]),
-        "copy \($wall - ($s | map(.seconds) | add))"' "$1"
+        ([.guest.steps[] | {(.name): .seconds}] | add) as $s |
+        ([.guest.changes[] | select(.kind == "command") |
+          select(.path | test("initramfs|dracut|mkinitrd|mkinitcpio")) |
+          .seconds] | add // 0) as $initramfs |
+        "start \($s.start)", "inspection \($s.inspection)",
+        "changes \($s.changes - $initramfs)", "initramfs \($initramfs)",
+        "trim \($s.trim)",
+        "copy \($wall - ([$s[]] | add))"' "$1"
 }
 
 # ---- one run ----
