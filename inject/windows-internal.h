@@ -13,15 +13,22 @@ struct windows_guest {
   const char *systemroot;  /* "/Windows" */
   struct v2v_hive *system; /* open for change until the end */
   struct v2v_hive *software;
-  char **control_sets; /* "ControlSet001" ...: those that can be started */
+  char **control_sets; /* "ControlSet001" ...: those that can be started; the
+                          current one first */
+  int version;         /* 61 = 6.1 (7, 2008 R2), 100 = 10.0 */
+  bool generation1, generation2; /* what the target may be */
 };
 
 /* Refusals and evidence first: windows-gate.c. */
 int windows_check (struct windows_guest *w, struct v2v_error **err);
-/* Offline: it boots.  windows-services.c, windows-storage.c, windows-boot.c */
+/* Offline: it boots.  windows-services.c, windows-devices.c,
+ * windows-filters.c, windows-storage.c, windows-boot.c,
+ * windows-tools-offline.c */
 int windows_fix_services (struct windows_guest *w, struct v2v_error **err);
+int windows_fix_devices (struct windows_guest *w, struct v2v_error **err);
 int windows_fix_filters (struct windows_guest *w, struct v2v_error **err);
 int windows_fix_storage (struct windows_guest *w, struct v2v_error **err);
+int windows_check_boot (struct windows_guest *w, struct v2v_error **err);
 int windows_fix_boot (struct windows_guest *w, struct v2v_error **err);
 int windows_disable_tools (struct windows_guest *w, struct v2v_error **err);
 /* First boot: it is tidy.  windows-network.c, windows-tools.c,
@@ -32,5 +39,33 @@ int windows_queue_tools_removal (struct windows_guest *w,
                                  struct v2v_error **err);
 int windows_inject_drivers (struct windows_guest *w, struct v2v_error **err);
 int windows_install_firstboot (struct windows_guest *w, struct v2v_error **err);
+
+/* ---- windows-util.c ---- */
+
+/* A finding; returns 0, or -1 when out of memory. */
+int windows_report (struct windows_guest *w, enum v2v_severity severity,
+                    const char *id, const char *subject, const char *remedy,
+                    struct v2v_error **err, const char *fmt, ...)
+    __attribute__ ((format (printf, 7, 8)));
+/* "SET\\Services\\NAME\\TAIL" (TAIL NULL: without); NULL: out of memory. */
+char *windows_service_key (const char *set, const char *name, const char *tail,
+                           struct v2v_error **err);
+/* "SET\\KEY" */
+char *windows_key (const char *set, const char *key, struct v2v_error **err);
+/* Is FILE ("storvsc.sys") in System32\drivers, and not empty?  An empty one is
+ * what remains where NTFS lost the data. */
+bool windows_has_driver (struct windows_guest *w, const char *file);
+/* The file of a kernel service by its ImagePath (may be NULL: the default,
+ * drivers\NAME.sys) as a path of the guest; NULL with ERR unset when it is on
+ * another volume. */
+char *windows_image_file (struct windows_guest *w, const char *name,
+                          const char *image_path, struct v2v_error **err);
+/* Is NAME in LIST, without regard to case? */
+bool windows_in_list (const char *const *list, size_t nr, const char *name);
+/* A service of VMware Tools that is of no use elsewhere? */
+bool windows_is_tools_service (const char *name);
+/* Are there files of the volume with drive LETTER in this machine?  True when
+ * nothing is known about letters. */
+bool windows_knows_letter (const struct windows_guest *w, char letter);
 
 #endif /* V2V_WINDOWS_INTERNAL_H */
