@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* linux_fix_initramfs: every kernel that the boot loader offers finds its root
+ * disk on Hyper-V.
+ *
+ * For each kernel: the initramfs is read by us.  Only where a driver is
+ * missing, or the files it copies have changed, is it made again, by the
+ * guest's own tool; the result is read again, since a tool's word is no proof.
+ * Where no tool can be run, or its result lacks a driver, an archive with the
+ * drivers is appended, and that is read again too.  Nothing is ever left
+ * without a word: a driver that is missing after all is an error.
+ *
+ * hv_storvsc is needed on generation 1 as well: the kernel leaves Hyper-V's
+ * IDE disks to it.
+ */
+
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "formats/core/bytes.h"
+#include "formats/core/cleanup.h"
+#include "inject/linux-edit.h"
+#include "inject/linux-initramfs.h"
+
+/* Room in /boot beyond what the files need: boot loaders write there too. */
+#define SPARE_BYTES (UINT64_C (4) * 1024 * 1024)
+static const char why[] = "the initramfs lacked what Hyper-V needs";
+
+static const char *const required[] = { "hv_vmbus", "hv_storvsc" };
+/* Taken along where the kernel has them: the network before the root (iSCSI,
+ * NFS, clevis), the keyboard for a passphrase. */
+static const char *const useful[] = { "hv_netvsc", "hyperv_keyboard" };
+
+/* One kernel at work. */
+struct work {
+  struct linux_guest *l;
+  struct linux_kernel *k;
+  struct linux_drivers drivers; /* all that are files of this kernel */
+  char *host;                   /* the initramfs on the host */
+  struct v2v_initramfs im;
+  bool is_read;     /* IM and HOST hold what is in the guest */
+  char *unreadable; /* else why */
+};
+
+static void
+work_clear (struct work *w)
+{
+  v2v_initramfs_clear (&w->im);
+  if (w->host != NULL)
+    unlink (w->host);
+  free (w->host);
+  free (w->unreadable);
+}
+
+/* ---- the verdict ---- */
+
+/* Which drivers the kernel has as files.  1 = it can start on Hyper-V, 0 = it
+ * lacks a required one altogether: *RET_LACKING. */
+static int
+find_drivers (struct work *w, const char **ret_lacking, struct v2v_error **err)
+{
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (required) + V2V_ARRAY_SIZE (useful);
+       ++i) {
+    const bool must = i < V2V_ARRAY_SIZE (required);
+    const char *name =
+        must ? required[i] : useful[i - V2V_ARRAY_SIZE (required)];
+    const int state = linux_module_find (w->l, w->k, name, NULL, err);
+
+    if (state == -1)
+      return -1;
+    if (state == LINUX_MODULE_MISSING && must) {
+      *ret_lacking = name;
+      return 0;
+    }
+    if (state == LINUX_MODULE_FILE)
+      w->drivers.name[w->drivers.n++] = name;
+  }
+  return 1;
+}
+
+static int
+read_image (struct work *w, struct v2v_error **err)
+{
+  const char *path = w->k->is_uki ? w->k->image : w->k->initramfs;
+  struct v2v_error *e = NULL;
+  struct v2v_io *io;
+
+  v2v_initramfs_clear (&w->im);
+  w->is_read = false;
+  free (STEAL (w->unreadable));
+  if (w->host == NULL &&
+      asprintf (&w->host, "%s/initramfs", v2v_guest_tmpdir (w->l->g)) == -1) {
+    w->host = NULL;
+    return v2v_fail_nomem (err);
+  }
+  if (path == NULL || !v2v_guest_is_file (w->l->g, path)) {
+    w->unreadable = strdup ("there is none");
+    return w->unreadable ? 0 : v2v_fail_nomem (err);
+  }
+  if (v2v_guest_download (w->l->g, path, w->host, V2V_INITRAMFS_MAX_BYTES,
+                          err) == -1)
+    return -1;
+  io = v2v_io_open (w->host, 0, err);
+  if (io == NULL)
+    return -1;
+  if ((w->k->is_uki ? v2v_initramfs_read_uki (io, &w->im, &e)
+                    : v2v_initramfs_read (io, &w->im, &e)) == 0)
+    w->is_read = true;
+  v2v_io_unref (io);
+  if (e == NULL)
+    return 0;
+  if (v2v_error_code (e) != V2V_ERR_FORMAT &&
+      v2v_error_code (e) != V2V_ERR_UNSUPPORTED)
+    return v2v_error_move (err, e);
+  w->unreadable = strdup (v2v_error_message (e));
+  v2v_error_free (e);
+  return w->unreadable ? 0 : v2v_fail_nomem (err);
+}
+
+/* A passphrase is typed before the root is there. */
+static bool
+asks_for_passphrase (struct linux_guest *l)
+{
+  CLEANUP_FREE char *text = v2v_guest_read_text (l->g, "/etc/crypttab", NULL);
+
+  for (const char *p = text; p != NULL && *p != '\0';
+       p += strcspn (p, "\n"), p += *p == '\n')
+    if (strchr ("#\r\n \t", *p) == NULL)
+      return true;
+  return false;
+}
+
+/* The first driver that must be in the initramfs and is not, or NULL. */
+static const char *
+missing_driver (const struct work *w)
+{
+  for (size_t i = 0; i < w->drivers.n; ++i) {
+    const char *name = w->drivers.name[i];
+    bool must = false;
+
+    for (size_t k = 0; k < V2V_ARRAY_SIZE (required); ++k)
+      must = must || strcmp (required[k], name) == 0;
+    if (!must && strcmp (name, "hyperv_keyboard") == 0)
+      must = asks_for_passphrase (w->l);
+    if (must && (!w->is_read || v2v_initramfs_find_module (
+                                    &w->im, w->k->version, name) == NULL))
+      return name;
+  }
+  return NULL;
+}
+
+/* ---- appending ---- */
+
+/* Write BYTES behind the host's copy, aligned as the kernel wants it. */
+static int
+extend_host_file (const struct work *w, const struct v2v_str *bytes,
+                  struct v2v_error **err)
+{
+  CLEANUP_FCLOSE FILE *fp = fopen (w->host, "ae");
+  static const char zeros[8] = { 0 };
+  long at;
+  size_t pad;
+
+  if (fp == NULL || fseek (fp, 0, SEEK_END) == -1 || (at = ftell (fp)) == -1)
+    return v2v_fail_errno (err, "%s", w->host);
+  pad = (size_t) (-at & 3);
+  /* A zero length ends an lz4 stream, which has no end of its own. */
+  if (w->im.ends_in_lz4)
+    pad += 4;
+  if (fwrite (zeros, 1, pad, fp) != pad ||
+      fwrite (bytes->ptr, 1, bytes->len, fp) != bytes->len ||
+      fclose (STEAL (fp)) == EOF)
+    return v2v_fail_errno (err, "%s", w->host);
+  return 0;
+}
+
+static char *
+kept_name (const struct linux_kernel *k)
+{
+  char *s;
+
+  return asprintf (&s, "%s.pre-v2v", k->initramfs) == -1 ? NULL : s;
+}
+
+/* Is there room for one more file of SIZE? */
+static int
+has_room (struct linux_guest *l, const char *path, uint64_t size,
+          struct v2v_error **err)
+{
+  CLEANUP_FREE char *folder =
+      strndup (path, (size_t) (strrchr (path, '/') - path));
+  struct v2v_guest_space space;
+
+  if (folder == NULL)
+    return v2v_fail_nomem (err);
+  if (v2v_guest_space (l->g, folder[0] ? folder : "/", &space, err) == -1)
+    return -1;
+  return space.free_bytes >= size + SPARE_BYTES;
+}
+
+/* Move the present file aside.  1 = done, 0 = no room, or an older original is
+ * kept already. */
+static int
+move_aside (struct work *w, uint64_t new_size, struct v2v_error **err)
+{
+  CLEANUP_FREE char *kept = kept_name (w->k);
+  int r;
+
+  if (kept == NULL)
+    return v2v_fail_nomem (err);
+  if (!v2v_guest_is_file (w->l->g, w->k->initramfs) ||
+      v2v_guest_exists (w->l->g, kept))
+    return 0;
+  r = has_room (w->l, w->k->initramfs, new_size, err);
+  if (r <= 0)
+    return r;
+  return v2v_guest_rename (w->l->g, w->k->initramfs, kept,
+                           "the old initramfs is kept beside the new one",
+                           err) == -1
+             ? -1
+             : 1;
+}
+
+/* Put the host's file, what was there before with ARCHIVE behind it, into the
+ * guest and read it back. */
+static int
+append_archive (struct work *w, const struct v2v_str *archive,
+                struct v2v_error **err)
+{
+  struct v2v_guest_stat st;
+  int r = v2v_guest_stat (w->l->g, w->k->initramfs, &st, err);
+
+  if (r == -1)
+    return -1;
+  if (r == 0)
+    return v2v_fail (err, V2V_ERR_GUEST, "%s is not in the guest",
+                     w->k->initramfs);
+  r = has_room (w->l, w->k->initramfs, st.size_bytes + archive->len, err);
+  if (r == -1)
+    return -1;
+  if (r == 0)
+    return v2v_fail (
+        err, V2V_ERR_GUEST,
+        "no room for a new %s in the guest: %" PRIu64 " bytes are needed",
+        w->k->initramfs, st.size_bytes + archive->len + SPARE_BYTES);
+  if (extend_host_file (w, archive, err) == -1 ||
+      move_aside (w, st.size_bytes + archive->len, err) == -1 ||
+      v2v_guest_upload (w->l->g, w->host, w->k->initramfs, st.mode,
+                        V2V_WRITE_NO_UNDO, why, err) == -1)
+    return -1;
+  return read_image (w, err);
+}
+
+/* What the image lacks, by an archive behind it.  0 = done, or *RET_REASON
+ * says why not. */
+static int
+append_drivers (struct work *w, const char **ret_reason, struct v2v_error **err)
+{
+  struct v2v_cpio_writer cpio = V2V_CPIO_WRITER_INIT;
+  int r = 0;
+
+  *ret_reason = NULL;
+  if (!w->is_read) {
+    *ret_reason = "its present initramfs cannot be read";
+    return 0;
+  }
+  r = linux_make_overlay (w->l, w->k, &w->im, &w->drivers, &cpio, ret_reason,
+                          err);
+  if (r == 1 && v2v_cpio_end (&cpio, err) == -1)
+    r = -1;
+  if (r == 1)
+    r = append_archive (w, &cpio.out, err) == -1 ? -1 : 1;
+  v2v_cpio_writer_free (&cpio);
+  if (r != 1)
+    return r;
+  return linux_finding (
+      w->l, V2V_WARNING, "guest.initramfs.appended", w->k->initramfs,
+      "make the initramfs again with the guest's own tool after its first "
+      "start",
+      err,
+      "an archive with the drivers of Hyper-V was appended; the guest's own "
+      "tool did not make it");
+}
+
+/* Copies of pinned names: no reason to make the whole image again. */
+static int
+append_pins (struct work *w, struct v2v_error **err)
+{
+  struct v2v_cpio_writer cpio = V2V_CPIO_WRITER_INIT;
+  int r;
+
+  if (!w->is_read || w->k->is_uki)
+    return 0;
+  r = linux_add_pins (w->l, w->k, &w->im, &cpio, err);
+  if (r == 1)
+    r = v2v_cpio_end (&cpio, err) == -1 ||
+                append_archive (w, &cpio.out, err) == -1
+            ? -1
+            : 1;
+  v2v_cpio_writer_free (&cpio);
+  if (r != 1)
+    return r;
+  return linux_finding (
+      w->l, V2V_INFORMATION, "guest.initramfs.names-appended", w->k->initramfs,
+      NULL, err,
+      "the names of network interfaces were appended to the initramfs");
+}
+
+/* ---- rebuilding ---- */
+
+/* Undo a rebuild that made nothing usable. */
+static int
+put_back (struct work *w, bool moved, const char *host, struct v2v_error **err)
+{
+  CLEANUP_FREE char *kept = kept_name (w->k);
+
+  if (kept == NULL)
+    return v2v_fail_nomem (err);
+  if (moved)
+    return v2v_guest_rename (w->l->g, kept, w->k->initramfs,
+                             "the new initramfs is not usable", err);
+  if (host == NULL)
+    return 0;
+  return v2v_guest_upload (w->l->g, host, w->k->initramfs, 0, V2V_WRITE_NO_UNDO,
+                           "the new initramfs is not usable", err) == -1
+             ? -1
+             : 0;
+}
+
+/* The guest's own tool, and a look at what it made.  1 = good (or a dry run:
+ * *RET_DRY), 0 = not, a finding says why, and the old file is back. */
+static int
+rebuild (struct work *w, bool *ret_dry, struct v2v_error **err)
+{
+  CLEANUP_FREE char *saved = NULL;
+  const char *lacking;
+  const bool had = w->is_read;
+  struct v2v_guest_stat st = { .size_bytes = 0 };
+  bool moved;
+  int r;
+
+  if (!linux_has_tool (w->l))
+    return linux_finding (w->l, V2V_INFORMATION, "guest.initramfs.no-tool",
+                          w->k->version, NULL, err,
+                          "the guest has no tool that makes an initramfs");
+  /* The copy on the host is the way back where there is no room. */
+  if (had) {
+    if (asprintf (&saved, "%s.old", w->host) == -1) {
+      saved = NULL;
+      return v2v_fail_nomem (err);
+    }
+    if (rename (w->host, saved) == -1)
+      return v2v_fail_errno (err, "%s", w->host);
+  }
+  r = v2v_guest_stat (w->l->g, w->k->initramfs, &st, err);
+  /* A host-tuned image may come back as a large one. */
+  if (r != -1 && !v2v_guest_is_dry_run (w->l->g))
+    r = move_aside (w, st.size_bytes + st.size_bytes / 2, err);
+  if (r == -1)
+    goto out;
+  moved = r == 1 && !v2v_guest_is_dry_run (w->l->g);
+  r = linux_rebuild_initramfs (w->l, w->k, &w->drivers,
+                               moved || st.size_bytes == 0, err);
+  *ret_dry = r == 2;
+  if (r == 2)
+    r = 1;
+  else if (r == 1) {
+    r = read_image (w, err) == -1 ? -1 : 1;
+    lacking = r == 1 ? missing_driver (w) : NULL;
+    if (r == 1 && lacking != NULL)
+      r = linux_finding (w->l, V2V_WARNING, "guest.initramfs.tool-useless",
+                         w->k->version, "look at the tool's configuration", err,
+                         "the guest's tool ended well, but its initramfs lacks "
+                         "%s%s%s",
+                         lacking, w->unreadable ? ": " : "",
+                         w->unreadable ? w->unreadable : "");
+  }
+  if (r == 0 && put_back (w, moved, saved, err) == -1)
+    r = -1;
+  if (r == 0 && read_image (w, err) == -1)
+    r = -1;
+out:
+  if (saved != NULL)
+    unlink (saved);
+  return r;
+}
+
+/* ---- one kernel ---- */
+
+static int
+not_startable (struct work *w, const char *reason, const char *more,
+               struct v2v_error **err)
+{
+  if (w->k->offered)
+    return v2v_fail (
+        err, V2V_ERR_GUEST,
+        "kernel %s of the guest would not start on Hyper-V: %s%s%s",
+        w->k->version, reason, more ? ": " : "", more ? more : "");
+  return linux_finding (w->l, V2V_WARNING, "guest.initramfs.missing-module",
+                        w->k->version, "do not start this kernel", err,
+                        "this kernel, which no boot entry offers, would not "
+                        "start: %s%s%s",
+                        reason, more ? ": " : "", more ? more : "");
+}
+
+/* An initramfs inside a signed image is not ours to change. */
+static int
+check_uki (struct work *w, struct v2v_error **err)
+{
+  const char *lacking = missing_driver (w);
+
+  if (lacking == NULL) {
+    w->k->has_hyperv = true;
+    return 0;
+  }
+  return not_startable (w,
+                        "its unified kernel image lacks a driver and cannot be "
+                        "made again without losing its signature",
+                        lacking, err);
+}
+
+/* The initramfs must change. */
+static int
+renew (struct work *w, bool had_all, struct v2v_error **err)
+{
+  const struct v2v_guest_opts *opts = v2v_guest_get_opts (w->l->g);
+  const char *reason = NULL;
+  struct v2v_error *e = NULL;
+  bool dry = false;
+  int r = 0;
+
+  if (linux_write_lasting (w->l, &w->drivers, err) == -1)
+    return -1;
+  if (w->k->initramfs == NULL) {
+    w->k->initramfs = linux_default_initramfs (w->l, w->k, &e);
+    if (e != NULL)
+      return v2v_error_move (err, e);
+    if (w->k->initramfs == NULL)
+      return not_startable (
+          w, "it has no initramfs, and the guest no tool that makes one", NULL,
+          err);
+  }
+  if (opts->initramfs != V2V_INITRAMFS_APPEND && v2v_guest_can_run (w->l->g)) {
+    r = rebuild (w, &dry, err);
+    if (r == -1)
+      return -1;
+  }
+  if (r == 1) {
+    w->k->has_hyperv = true;
+    return dry ? 0 : append_pins (w, err);
+  }
+  /* Nothing was missing, only copies are old: the guest starts without. */
+  if (had_all && missing_driver (w) == NULL) {
+    w->k->has_hyperv = true;
+    if (linux_finding (w->l, V2V_WARNING, "guest.initramfs.stale",
+                       w->k->initramfs, "make the initramfs again in the guest",
+                       err,
+                       "the initramfs holds old copies of files that were "
+                       "changed, and could not be made again") == -1)
+      return -1;
+    return append_pins (w, err);
+  }
+  if (append_drivers (w, &reason, err) == -1)
+    return v2v_prefix (err, "kernel %s", w->k->version);
+  if (reason != NULL)
+    return not_startable (w, reason, w->unreadable, err);
+  reason = missing_driver (w);
+  if (reason != NULL)
+    return not_startable (w, "its initramfs lacks a driver after all", reason,
+                          err);
+  w->k->has_hyperv = true;
+  return append_pins (w, err);
+}
+
+static int
+fix_kernel (struct work *w, struct v2v_error **err)
+{
+  const bool always =
+      v2v_guest_get_opts (w->l->g)->initramfs == V2V_INITRAMFS_REBUILD ||
+      w->l->initramfs_is_stale;
+  const char *lacking = NULL;
+  bool has_all;
+  int r = find_drivers (w, &lacking, err);
+
+  if (r == -1)
+    return -1;
+  if (r == 0)
+    return linux_finding (
+        w->l, V2V_WARNING, "guest.kernel.no-hyperv", w->k->version,
+        "start another kernel, or install a newer one before the conversion",
+        err, "this kernel has no %s: it cannot start on Hyper-V", lacking);
+  /* Without files there is nothing to carry. */
+  if (w->k->initramfs == NULL && !w->k->is_uki) {
+    bool must = false;
+
+    for (size_t i = 0; i < w->drivers.n; ++i)
+      for (size_t n = 0; n < V2V_ARRAY_SIZE (required); ++n)
+        must = must || strcmp (required[n], w->drivers.name[i]) == 0;
+    if (!must) {
+      w->k->has_hyperv = true;
+      return 0;
+    }
+  }
+  if (read_image (w, err) == -1)
+    return -1;
+  if (w->k->is_uki)
+    return check_uki (w, err);
+  has_all = missing_driver (w) == NULL && w->is_read;
+  if (has_all && !always) {
+    w->k->has_hyperv = true;
+    return append_pins (w, err);
+  }
+  return renew (w, has_all, err);
+}
+
+/* ---- the step ---- */
+
+/* At least one that is offered must start, and the newest should. */
+static int
+check_kernels (struct linux_guest *l, struct v2v_error **err)
+{
+  const struct linux_kernel *newest = NULL;
+  bool any = false;
+
+  for (size_t i = 0; i < l->nr_kernels; ++i)
+    if (l->kernels[i].offered) {
+      newest = &l->kernels[i];
+      any = any || newest->has_hyperv;
+    }
+  if (!any) {
+    v2v_fail (err, V2V_ERR_GUEST,
+              "no kernel of the guest has the drivers of Hyper-V");
+    return v2v_hint (err, "install a kernel with hv_vmbus and hv_storvsc in "
+                          "the guest before the conversion");
+  }
+  if (newest->has_hyperv)
+    return 0;
+  return linux_finding (
+      l, V2V_CRITICAL, "guest.kernel.newest-does-not-start", newest->version,
+      "make another kernel the default before the first start", err,
+      "the newest kernel that the boot loader offers cannot start on Hyper-V");
+}
+
+int
+linux_fix_initramfs (struct linux_guest *l, struct v2v_error **err)
+{
+  if (l->nr_kernels == 0)
+    return linux_finding (l, V2V_CRITICAL, "guest.kernel.none", NULL,
+                          "check how this guest starts", err,
+                          "no kernel was found in /boot or /lib/modules");
+  for (size_t i = 0; i < l->nr_kernels; ++i) {
+    struct work w = { .l = l, .k = &l->kernels[i] };
+    const int r = fix_kernel (&w, err);
+
+    work_clear (&w);
+    if (r == -1)
+      return -1;
+  }
+  return check_kernels (l, err);
+}

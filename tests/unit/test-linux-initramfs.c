@@ -1,0 +1,782 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every offered kernel gets an initramfs with the drivers of Hyper-V.  The
+ * guests are constructed as the distributions lay them out; their own tool is
+ * played by a function of the test, which sees the command and makes (or does
+ * not make) an initramfs.  Real are modprobe, which judges the lists we write,
+ * and, where this host has them, its kernel's modules. */
+
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "formats/core/cleanup.h"
+#include "guest-tree.h"
+#include "inject/guest-front.h"
+#include "inject/linux-initramfs.h"
+#include "test-util.h"
+
+#define V       "6.1-a"
+#define MODULES "/lib/modules/" V "/"
+#define VMBUS   "kernel/drivers/hv/hv_vmbus.ko"
+#define STORVSC "kernel/drivers/scsi/hv_storvsc.ko"
+#define FC      "kernel/drivers/scsi/scsi_transport_fc.ko"
+#define NETVSC  "kernel/drivers/net/hyperv/hv_netvsc.ko"
+#define EXT4    "kernel/fs/ext4/ext4.ko"
+
+/* ---- an initramfs ---- */
+
+/* What an image holds beside the modules of the list. */
+static const char *const debian_like[] = { "scripts/functions", "conf/modules",
+                                           "usr/lib/udev/rules.d/50.rules",
+                                           NULL };
+static const char *const dracut_like[] = { "usr/lib/dracut/",
+                                           "usr/lib/dracut/hooks/",
+                                           "usr/lib/dracut/hooks/pre-udev/",
+                                           NULL };
+static const char *const arch_like[] = { "init_functions", "config", NULL };
+static const char *const alpine_like[] = { "sbin/nlplug-findfs", NULL };
+static const char *const unlike[] = { "linuxrc", NULL };
+
+static struct v2v_str
+make_image (const char *const extra[], const char *const modules[])
+{
+  struct v2v_cpio_writer w = V2V_CPIO_WRITER_INIT;
+  struct v2v_error *err = NULL;
+
+  assert_ok (v2v_cpio_add (&w, "usr", S_IFDIR | 0755, "", 0, &err), err);
+  assert_ok (v2v_cpio_add (&w, "lib", S_IFLNK | 0777, "usr/lib", 7, &err), err);
+  for (size_t i = 0; extra[i] != NULL; ++i) {
+    char name[128];
+    const size_t len = strlen (extra[i]);
+
+    snprintf (name, sizeof name, "%s", extra[i]);
+    if (name[len - 1] == '/') {
+      name[len - 1] = '\0';
+      assert_ok (v2v_cpio_add (&w, name, S_IFDIR | 0755, "", 0, &err), err);
+    }
+    else {
+      assert_ok (v2v_cpio_add (&w, name, S_IFREG | 0644, "old\n", 4, &err),
+                 err);
+    }
+  }
+  for (size_t i = 0; modules[i] != NULL; ++i) {
+    char name[256];
+
+    snprintf (name, sizeof name, "usr/lib/modules/" V "/%s", modules[i]);
+    assert_ok (v2v_cpio_add (&w, name, S_IFREG | 0644, "\177ELF", 4, &err),
+               err);
+  }
+  assert_ok (v2v_cpio_end (&w, &err), err);
+  return w.out;
+}
+
+static const char *const nothing[] = { EXT4, NULL };
+static const char *const all_there[] = {
+  EXT4, VMBUS, FC, STORVSC, NETVSC, NULL
+};
+static const char *const no_storvsc[] = { EXT4, VMBUS, NULL };
+
+static void
+put_image (const char *tree, const char *path, const char *const extra[],
+           const char *const modules[])
+{
+  struct v2v_str image = make_image (extra, modules);
+  char host[512];
+
+  guest_tree_write (tree, path, "");
+  snprintf (host, sizeof host, "%s%s", tree, path);
+  test_write_file (host, image.ptr, image.len);
+  v2v_str_free (&image);
+}
+
+/* ---- a guest ---- */
+
+static char *
+make_tree (const char *initramfs, const char *const extra[],
+           const char *const modules[])
+{
+  static const struct guest_tree_entry files[] = {
+    { "/boot/vmlinuz-" V, "kernel", NULL, 0 },
+    { MODULES "modules.dep",
+      VMBUS ":\n" FC ":\n" STORVSC ": " FC " " VMBUS "\n" NETVSC ": " VMBUS
+            "\n" EXT4 ": kernel/fs/jbd2.ko\nkernel/fs/jbd2.ko:\n",
+      NULL, 0 },
+    { MODULES VMBUS, "\177ELF vmbus", NULL, 0 },
+    { MODULES FC, "\177ELF fc", NULL, 0 },
+    { MODULES STORVSC, "\177ELF storvsc", NULL, 0 },
+    { MODULES NETVSC, "\177ELF netvsc", NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+
+  put_image (tree, initramfs, extra, modules);
+  return tree;
+}
+
+/* What the guest's tool was called with, and what it does. */
+static struct {
+  char command[1024];
+  unsigned calls;
+  int status;
+  const char *tree, *path;
+  const char *const *extra;
+  const char *const *modules; /* of the image it makes; NULL: it makes none */
+} tool;
+
+static int
+fake_run (void *h, const char *const argv[], unsigned seconds, int *ret_status,
+          char **ret_output, struct v2v_error **err)
+{
+  (void) h;
+  (void) seconds;
+  (void) err;
+  tool.calls++;
+  tool.command[0] = '\0';
+  for (size_t i = 0; argv[i] != NULL; ++i)
+    snprintf (tool.command + strlen (tool.command),
+              sizeof tool.command - strlen (tool.command), "%s%s", i ? "|" : "",
+              argv[i]);
+  if (tool.modules != NULL)
+    put_image (tool.tree, tool.path, tool.extra, tool.modules);
+  *ret_status = tool.status;
+  if (ret_output != NULL)
+    *ret_output = strdup ("first line\nno space left\n");
+  return 0;
+}
+
+static struct v2v_guest_ops with_run;
+
+/* G can run programs: the tool above. */
+static void
+let_run (struct v2v_guest *g, const char *tree, const char *path,
+         const char *const extra[], const char *const modules[], int status)
+{
+  with_run = *g->ops;
+  with_run.run = fake_run;
+  g->ops = &with_run;
+  memset (&tool, 0, sizeof tool);
+  tool.tree = tree;
+  tool.path = path;
+  tool.extra = extra;
+  tool.modules = modules;
+  tool.status = status;
+}
+
+static int
+fix (struct v2v_guest *g, bool stale, struct v2v_error **err)
+{
+  struct linux_guest l = { .g = g,
+                           .os = v2v_guest_os (g),
+                           .initramfs_is_stale = stale };
+  int r;
+
+  assert_int_equal (linux_find_kernels (&l, err), 0);
+  r = linux_fix_initramfs (&l, err);
+  linux_kernels_clear (&l);
+  return r;
+}
+
+static struct v2v_guest *
+open_tree (const char *tree)
+{
+  return guest_tree_open (tree, V2V_FAMILY_LINUX, "debian", 12);
+}
+
+static void
+assert_finding (struct v2v_guest *g, const char *id)
+{
+  if (v2v_findings_find (v2v_guest_findings (g), id) == NULL)
+    fail_msg ("no finding %s", id);
+}
+
+/* A second conversion, without programs, changes nothing. */
+static void
+assert_stable (const char *tree)
+{
+  struct v2v_guest *g = open_tree (tree);
+  struct v2v_error *err = NULL;
+
+  assert_ok (fix (g, false, &err), err);
+  guest_tree_assert_unchanged (g);
+  v2v_guest_close (g);
+}
+
+/* ---- nothing to do ---- */
+
+static void
+test_constructed_debian_default_is_left_alone (void **state)
+{
+  char *tree = make_tree ("/boot/initrd.img-" V, debian_like, all_there);
+  struct v2v_guest *g = open_tree (tree);
+  struct v2v_error *err = NULL;
+  (void) state;
+
+  guest_tree_write (tree, "/usr/sbin/update-initramfs", "");
+  guest_tree_write (tree, "/usr/sbin/mkinitramfs", "");
+  let_run (g, tree, "/boot/initrd.img-" V, debian_like, all_there, 0);
+  assert_ok (fix (g, false, &err), err);
+  assert_int_equal (tool.calls, 0);
+  guest_tree_assert_unchanged (g);
+  assert_int_equal (v2v_guest_findings (g)->len, 0);
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+}
+
+/* ---- the tool of each family ---- */
+
+static void
+test_constructed_each_family_is_rebuilt_by_its_own_tool (void **state)
+{
+  static const struct {
+    const char *name, *initramfs, *command;
+    const char *const *extra;
+    const char *files[4]; /* program, then what tells it */
+    const char *lasting, *contents;
+  } families[] = {
+    { "debian, MODULES=dep",
+      "/boot/initrd.img-" V,
+      "/usr/sbin/update-initramfs|-c|-k|" V,
+      debian_like,
+      { "/usr/sbin/update-initramfs", "/usr/sbin/mkinitramfs",
+        "/usr/bin/dracut", NULL },
+      "/etc/initramfs-tools/modules",
+      "# mine\nhv_vmbus\nhv_storvsc\nhv_netvsc\n" },
+    { "rhel 9",
+      "/boot/initramfs-" V ".img",
+      "/usr/bin/dracut|--force|--add-drivers|hv_vmbus hv_storvsc hv_netvsc|"
+      "/boot/initramfs-" V ".img|" V,
+      dracut_like,
+      { "/usr/bin/dracut", "/sbin/mkinitrd", NULL, NULL },
+      "/etc/dracut.conf.d/10-hyperv.conf",
+      "# Written by v2v: this machine runs on Hyper-V.\n"
+      "add_drivers+=\" hv_vmbus hv_storvsc hv_netvsc \"\n" },
+    { "sles 15",
+      "/boot/initrd-" V,
+      "/sbin/dracut|--force|--add-drivers|hv_vmbus hv_storvsc hv_netvsc|"
+      "/boot/initrd-" V "|" V,
+      dracut_like,
+      { "/sbin/dracut", "/sbin/mkinitrd", NULL, NULL },
+      "/etc/dracut.conf.d/10-hyperv.conf",
+      "# Written by v2v: this machine runs on Hyper-V.\n"
+      "add_drivers+=\" hv_vmbus hv_storvsc hv_netvsc \"\n" },
+    { "sles 11",
+      "/boot/initrd-" V,
+      "/sbin/mkinitrd|-k|vmlinuz-" V "|-i|initrd-" V,
+      unlike,
+      { "/sbin/mkinitrd", NULL, NULL, NULL },
+      "/etc/sysconfig/kernel",
+      "INITRD_MODULES=\"mptspi hv_vmbus hv_storvsc hv_netvsc\"\n" },
+    { "rhel 5",
+      "/boot/initrd-" V ".img",
+      "/sbin/mkinitrd|--with=hv_vmbus|--with=hv_storvsc|--with=hv_netvsc|-f|"
+      "/boot/initrd-" V ".img|" V,
+      unlike,
+      { "/sbin/mkinitrd", NULL, NULL, NULL },
+      NULL,
+      NULL },
+    { "arch",
+      "/boot/initramfs-" V ".img",
+      "/usr/bin/mkinitcpio|-k|" V "|-g|/boot/initramfs-" V ".img",
+      arch_like,
+      { "/usr/bin/mkinitcpio", NULL, NULL, NULL },
+      "/etc/mkinitcpio.conf",
+      "# c\nMODULES=(hv_vmbus hv_storvsc hv_netvsc)\nHOOKS=(base)\n" },
+    { "booster",
+      "/boot/booster-" V ".img",
+      "/usr/bin/booster|build|--force|--kernel-version|" V "|/boot/booster-" V
+      ".img",
+      unlike,
+      { "/usr/bin/booster", NULL, NULL, NULL },
+      "/etc/booster.yaml",
+      "universal: false\nmodules_force_load: hv_vmbus,hv_storvsc,hv_netvsc\n" },
+    { "alpine",
+      "/boot/initramfs-" V,
+      "/sbin/mkinitfs|-o|/boot/initramfs-" V "|" V,
+      alpine_like,
+      { "/sbin/mkinitfs", NULL, NULL, NULL },
+      "/etc/mkinitfs/mkinitfs.conf",
+      "features=\"ata base v2v-hyperv\"\n" },
+    { "alt",
+      "/boot/initrd-" V ".img",
+      "/usr/sbin/make-initrd|-k|" V,
+      unlike,
+      { "/usr/sbin/make-initrd", NULL, NULL, NULL },
+      "/etc/initrd.mk",
+      "AUTODETECT = all\n\nMODULES_LOAD += hv_vmbus hv_storvsc hv_netvsc\n" },
+  };
+  static const struct guest_tree_entry before[] = {
+    { "/etc/initramfs-tools/modules", "# mine\nhv_vmbus\n", NULL, 0 },
+    { "/etc/sysconfig/kernel", "INITRD_MODULES=\"mptspi\"\n", NULL, 0 },
+    { "/etc/mkinitcpio.conf", "# c\nMODULES=()\nHOOKS=(base)\n", NULL, 0 },
+    { "/etc/booster.yaml", "universal: false\n", NULL, 0 },
+    { "/etc/mkinitfs/mkinitfs.conf", "features=\"ata base\"\n", NULL, 0 },
+    { "/etc/initrd.mk", "AUTODETECT = all\n", NULL, 0 },
+  };
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (families); ++i) {
+    const char *initramfs = families[i].initramfs;
+    char *tree = make_tree (initramfs, families[i].extra, nothing);
+    struct v2v_guest *g = open_tree (tree);
+    struct v2v_error *err = NULL;
+    char kept[256];
+
+    for (size_t k = 0; k < 4 && families[i].files[k] != NULL; ++k)
+      guest_tree_write (tree, families[i].files[k], "");
+    for (size_t k = 0; k < V2V_ARRAY_SIZE (before); ++k)
+      if (families[i].lasting != NULL &&
+          strcmp (before[k].path, families[i].lasting) == 0)
+        guest_tree_add (tree, &before[k]);
+    let_run (g, tree, initramfs, families[i].extra, all_there, 0);
+    assert_ok (fix (g, false, &err), err);
+    assert_string_equal (tool.command, families[i].command);
+    assert_int_equal (tool.calls, 1);
+    if (families[i].lasting != NULL)
+      guest_tree_assert_text (tree, families[i].lasting, families[i].contents);
+    snprintf (kept, sizeof kept, "%s.pre-v2v", initramfs);
+    assert_true (guest_tree_exists (tree, kept));
+    assert_int_equal (v2v_guest_findings (g)->len, 0);
+    v2v_guest_close (g);
+    assert_stable (tree);
+    test_tmpdir_remove (tree);
+  }
+}
+
+static void
+test_constructed_every_kernel_is_rebuilt_not_the_newest_alone (void **state)
+{
+  char *tree = make_tree ("/boot/initrd.img-" V, debian_like, nothing);
+  struct v2v_guest *g = open_tree (tree);
+  struct v2v_error *err = NULL;
+  (void) state;
+
+  /* The same modules once more, and an older kernel without Hyper-V. */
+  guest_tree_write (tree, "/boot/vmlinuz-5.0-b", "");
+  guest_tree_write (tree, "/lib/modules/5.0-b/modules.builtin",
+                    VMBUS "\n" STORVSC "\n");
+  guest_tree_write (tree, "/boot/vmlinuz-2.6.18-c", "");
+  guest_tree_write (tree, "/lib/modules/2.6.18-c/modules.dep", "");
+  guest_tree_write (tree, "/usr/sbin/update-initramfs", "");
+  guest_tree_write (tree, "/usr/sbin/mkinitramfs", "");
+  let_run (g, tree, "/boot/initrd.img-" V, debian_like, all_there, 0);
+  assert_ok (fix (g, false, &err), err);
+  assert_int_equal (tool.calls, 1); /* 5.0 has them built in */
+  assert_finding (g, "guest.kernel.no-hyperv");
+  assert_null (v2v_findings_find (v2v_guest_findings (g),
+                                  "guest.kernel.newest-does-not-start"));
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+}
+
+/* ---- a tool that fails ---- */
+
+/* IMAGE read from the tree; the caller clears. */
+static struct v2v_initramfs
+read_tree (const char *tree, const char *path)
+{
+  struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+  struct v2v_error *err = NULL;
+  char host[512];
+  struct v2v_io *io;
+
+  snprintf (host, sizeof host, "%s%s", tree, path);
+  io = v2v_io_open (host, 0, &err);
+  assert_ptr (io, err);
+  assert_ok (v2v_initramfs_read (io, &im, &err), err);
+  v2v_io_unref (io);
+  return im;
+}
+
+static void
+assert_image_has (const struct v2v_initramfs *im, const char *path,
+                  const char *text)
+{
+  const struct v2v_initramfs_file *f = v2v_initramfs_find (im, path);
+
+  if (f == NULL)
+    fail_msg ("%s is not in the image", path);
+  else if (text != NULL)
+    assert_string_equal (f->data, text);
+}
+
+static void
+test_constructed_tool_that_fails_or_lies_is_replaced_by_an_archive (
+    void **state)
+{
+  static const struct {
+    int status;
+    const char *const *makes;
+    const char *finding;
+  } cases[] = {
+    { 1, NULL, "guest.initramfs.tool-failed" },
+    { 1, all_there, "guest.initramfs.tool-failed" }, /* its file is not used */
+    { 0, NULL, "guest.initramfs.tool-useless" },     /* it made nothing */
+    { 0, no_storvsc, "guest.initramfs.tool-useless" },
+  };
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i) {
+    char *tree = make_tree ("/boot/initramfs-" V ".img", dracut_like, nothing);
+    struct v2v_guest *g = open_tree (tree);
+    CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+    struct v2v_error *err = NULL;
+
+    guest_tree_write (tree, "/usr/bin/dracut", "");
+    let_run (g, tree, "/boot/initramfs-" V ".img", dracut_like, cases[i].makes,
+             cases[i].status);
+    assert_ok (fix (g, false, &err), err);
+    assert_finding (g, cases[i].finding);
+    assert_finding (g, "guest.initramfs.appended");
+    im = read_tree (tree, "/boot/initramfs-" V ".img");
+    assert_int_equal (im.nr_parts, 1); /* two plain archives */
+    assert_image_has (&im, "usr/lib/modules/" V "/" STORVSC, NULL);
+    assert_image_has (&im, "usr/lib/modules/" V "/" VMBUS, NULL);
+    assert_image_has (&im, "usr/lib/modules/" V "/" FC, NULL);
+    v2v_guest_close (g);
+    assert_stable (tree);
+    test_tmpdir_remove (tree);
+  }
+}
+
+/* ---- appending ---- */
+
+static void
+test_constructed_appended_archive_tells_each_family_what_to_load (void **state)
+{
+  static const char list[] = "hv_vmbus\nhv_storvsc\nhv_netvsc\n";
+  static const struct {
+    const char *const *extra;
+    const char *file, *text;
+  } families[] = {
+    { debian_like, "conf/modules", "old\nhv_vmbus\nhv_storvsc\nhv_netvsc\n" },
+    { dracut_like, "etc/cmdline.d/90-v2v-hyperv.conf",
+      "rd.driver.pre=hv_vmbus\nrd.driver.pre=hv_storvsc\n"
+      "rd.driver.pre=hv_netvsc\n" },
+    { dracut_like, "etc/modules-load.d/v2v-hyperv.conf", list },
+    { dracut_like, "usr/lib/dracut/hooks/pre-udev/00-v2v-hyperv.sh", NULL },
+    { arch_like, "config",
+      "old\nMODULES=\"$MODULES hv_vmbus hv_storvsc hv_netvsc\"\n" },
+    { alpine_like, "etc/modules", list },
+  };
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (families); ++i) {
+    char *tree = make_tree ("/boot/initrd.img-" V, families[i].extra, nothing);
+    struct v2v_guest *g = open_tree (tree);
+    CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+    struct v2v_error *err = NULL;
+
+    assert_ok (fix (g, false, &err), err); /* nothing can run here */
+    assert_finding (g, "guest.initramfs.appended");
+    im = read_tree (tree, "/boot/initrd.img-" V);
+    assert_image_has (&im, families[i].file, families[i].text);
+    assert_image_has (&im, "usr/lib/modules/" V "/modules.dep",
+                      VMBUS ":\n" FC ":\n" STORVSC ": " FC " " VMBUS "\n" NETVSC
+                            ": " VMBUS "\n" EXT4 ":\n");
+    /* The link stays a link: no folder takes its place. */
+    assert_true (S_ISLNK (v2v_initramfs_find (&im, "lib")->mode));
+    assert_true (guest_tree_exists (tree, "/boot/initrd.img-" V ".pre-v2v"));
+    v2v_guest_close (g);
+    assert_stable (tree);
+    test_tmpdir_remove (tree);
+  }
+}
+
+static void
+test_constructed_append_is_asked_for_and_runs_no_tool (void **state)
+{
+  static const struct v2v_guest_opts opts = { .initramfs =
+                                                  V2V_INITRAMFS_APPEND };
+  char *tree = make_tree ("/boot/initramfs-" V ".img", dracut_like, nothing);
+  struct v2v_guest *g = open_tree (tree);
+  struct v2v_error *err = NULL;
+  (void) state;
+
+  guest_tree_write (tree, "/usr/bin/dracut", "");
+  let_run (g, tree, "/boot/initramfs-" V ".img", dracut_like, all_there, 0);
+  v2v_guest_set_opts (g, &opts);
+  assert_ok (fix (g, false, &err), err);
+  assert_int_equal (tool.calls, 0);
+  assert_finding (g, "guest.initramfs.appended");
+  guest_tree_assert_has (tree, "/etc/dracut.conf.d/10-hyperv.conf",
+                         "hv_storvsc");
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+}
+
+static void
+test_constructed_packed_modules_and_images_are_appended (void **state)
+{
+  static const struct {
+    const char *program, *args, *suffix;
+  } packings[] = { { "xz", "--check=crc32", ".xz" },
+                   { "zstd", "-q --rm", ".zst" },
+                   { "gzip", "-n", ".gz" } };
+  static const char *const images[] = { "gzip -nc", "xz --check=crc32 -c",
+                                        "zstd -qc", "lz4 -qlc" };
+  (void) state;
+
+  for (size_t i = 0; i < 4; ++i) {
+    const size_t m = i % 3;
+    char *tree = make_tree ("/boot/initrd.img-" V, debian_like, nothing);
+    struct v2v_guest *g;
+    CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+    struct v2v_error *err = NULL;
+    char cmd[2048];
+    const char *const sh[] = { "sh", "-ec", cmd, NULL };
+
+    if (!test_have ("xz") || !test_have ("zstd") || !test_have ("lz4"))
+      skip ();
+    snprintf (
+        cmd, sizeof cmd,
+        "cd %s%s; find kernel -name '*.ko' | xargs %s %s; "
+        "sed -i 's/\\.ko/.ko%s/g' modules.dep; cd %s/boot; %s initrd* > tmp; "
+        "mv tmp initrd.img-" V,
+        tree, MODULES, packings[m].program, packings[m].args,
+        packings[m].suffix, tree, images[i]);
+    assert_int_equal (test_run (sh, NULL), 0);
+    g = open_tree (tree);
+    assert_ok (fix (g, false, &err), err);
+    im = read_tree (tree, "/boot/initrd.img-" V);
+    if (im.nr_parts != 2)
+      fail_msg ("%s: %u parts", images[i], im.nr_parts);
+    /* Unpacked, under the plain name; what was there keeps its own. */
+    assert_image_has (&im, "usr/lib/modules/" V "/" STORVSC, NULL);
+    assert_int_equal (
+        v2v_initramfs_find (&im, "usr/lib/modules/" V "/" STORVSC)->size_bytes,
+        strlen ("\177ELF storvsc"));
+    assert_non_null (strstr (
+        v2v_initramfs_find (&im, "usr/lib/modules/" V "/modules.dep")->data,
+        "\n" STORVSC ": " FC " " VMBUS "\n"));
+    v2v_guest_close (g);
+    assert_stable (tree);
+    test_tmpdir_remove (tree);
+  }
+}
+
+/* ---- what cannot be done is an error ---- */
+
+static void
+test_constructed_what_would_not_start_is_an_error (void **state)
+{
+  struct v2v_error *err = NULL;
+  struct v2v_guest *g;
+  char *tree;
+  (void) state;
+
+  /* Made by nobody we know, and no tool. */
+  tree = make_tree ("/boot/initrd.img-" V, unlike, nothing);
+  g = open_tree (tree);
+  assert_int_equal (fix (g, false, &err), -1);
+  assert_error (&err, V2V_ERR_GUEST, "not known how this initramfs is told");
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+
+  /* An initramfs that cannot be read. */
+  tree = make_tree ("/boot/initrd.img-" V, debian_like, nothing);
+  guest_tree_write (tree, "/boot/initrd.img-" V, "garbage");
+  g = open_tree (tree);
+  assert_int_equal (fix (g, false, &err), -1);
+  assert_error (&err, V2V_ERR_GUEST, "neither an archive");
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+
+  /* No kernel has the drivers. */
+  tree = guest_tree_make ((const struct guest_tree_entry[]){
+      { "/boot/vmlinuz-2.6.9", "k", NULL, 0 },
+      { "/lib/modules/2.6.9/modules.dep", "", NULL, 0 },
+      { NULL, NULL, NULL, 0 } });
+  g = open_tree (tree);
+  assert_int_equal (fix (g, false, &err), -1);
+  assert_error (&err, V2V_ERR_GUEST, "no kernel of the guest");
+  assert_finding (g, "guest.kernel.no-hyperv");
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+
+  /* A module that is no module. */
+  tree = make_tree ("/boot/initrd.img-" V, debian_like, nothing);
+  guest_tree_write (tree, MODULES FC, "text");
+  g = open_tree (tree);
+  assert_int_equal (fix (g, false, &err), -1);
+  assert_error (&err, V2V_ERR_GUEST, "is no module");
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+}
+
+static void
+test_constructed_passphrase_needs_the_keyboard (void **state)
+{
+  static const char keyboard[] = "kernel/drivers/input/serio/"
+                                 "hyperv-keyboard.ko";
+  char *tree = make_tree ("/boot/initrd.img-" V, debian_like, all_there);
+  struct v2v_guest *g = open_tree (tree);
+  CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+  struct v2v_error *err = NULL;
+  char path[256], dep[1024];
+  (void) state;
+
+  snprintf (path, sizeof path, MODULES "%s", keyboard);
+  guest_tree_write (tree, path, "\177ELF");
+  snprintf (dep, sizeof dep,
+            VMBUS ":\n" FC ":\n" STORVSC ": " FC " " VMBUS "\n%s: " VMBUS "\n",
+            keyboard);
+  guest_tree_write (tree, MODULES "modules.dep", dep);
+  guest_tree_write (tree, "/etc/crypttab", "# none\n");
+  assert_ok (fix (g, false, &err), err);
+  guest_tree_assert_unchanged (g);
+  guest_tree_write (tree, "/etc/crypttab", "root UUID=x none luks\n");
+  assert_ok (fix (g, false, &err), err);
+  im = read_tree (tree, "/boot/initrd.img-" V);
+  assert_non_null (v2v_initramfs_find_module (&im, V, "hyperv_keyboard"));
+  v2v_guest_close (g);
+  assert_stable (tree);
+  test_tmpdir_remove (tree);
+}
+
+/* ---- copies of files ---- */
+
+static void
+test_constructed_pinned_names_are_appended_without_a_rebuild (void **state)
+{
+  static const char link[] = "/etc/systemd/network/10-v2v-ens192.link";
+  char *tree = make_tree ("/boot/initrd.img-" V, debian_like, all_there);
+  struct v2v_guest *g = open_tree (tree);
+  CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+  struct v2v_error *err = NULL;
+  (void) state;
+
+  guest_tree_write (tree, "/usr/sbin/update-initramfs", "");
+  guest_tree_write (tree, "/usr/sbin/mkinitramfs", "");
+  guest_tree_write (tree, link, "[Link]\nName=ens192\n");
+  let_run (g, tree, "/boot/initrd.img-" V, debian_like, all_there, 0);
+  assert_ok (fix (g, false, &err), err);
+  assert_int_equal (tool.calls, 0);
+  assert_finding (g, "guest.initramfs.names-appended");
+  im = read_tree (tree, "/boot/initrd.img-" V);
+  assert_image_has (&im, link + 1, "[Link]\nName=ens192\n");
+  v2v_guest_close (g);
+  assert_stable (tree);
+  test_tmpdir_remove (tree);
+}
+
+static void
+test_constructed_stale_copies_are_rebuilt_or_said (void **state)
+{
+  char *tree = make_tree ("/boot/initrd.img-" V, debian_like, all_there);
+  struct v2v_guest *g = open_tree (tree);
+  struct v2v_error *err = NULL;
+  (void) state;
+
+  guest_tree_write (tree, "/usr/sbin/update-initramfs", "");
+  guest_tree_write (tree, "/usr/sbin/mkinitramfs", "");
+  let_run (g, tree, "/boot/initrd.img-" V, debian_like, all_there, 0);
+  assert_ok (fix (g, true, &err), err);
+  assert_int_equal (tool.calls, 1);
+  assert_int_equal (v2v_guest_findings (g)->len, 0);
+  tool.status = 1;
+  assert_ok (fix (g, true, &err), err);
+  assert_finding (g, "guest.initramfs.stale");
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+}
+
+static void
+test_constructed_dry_run_runs_nothing_and_fails_nothing (void **state)
+{
+  char *tree = make_tree ("/boot/initramfs-" V ".img", dracut_like, nothing);
+  struct v2v_guest *g = open_tree (tree);
+  struct v2v_error *err = NULL;
+  (void) state;
+
+  guest_tree_write (tree, "/usr/bin/dracut", "");
+  let_run (g, tree, "/boot/initramfs-" V ".img", dracut_like, all_there, 0);
+  v2v_guest_set_dry_run (g, true);
+  assert_ok (fix (g, false, &err), err);
+  assert_int_equal (tool.calls, 0);
+  assert_false (guest_tree_exists (tree, "/boot/initramfs-" V ".img.pre-v2v"));
+  v2v_guest_close (g);
+  test_tmpdir_remove (tree);
+}
+
+/* ---- modprobe judges the index ---- */
+
+static void
+test_modprobe_resolves_the_index_we_write (void **state)
+{
+  struct kmod_entry entries[64];
+  struct v2v_str index = V2V_STR_INIT;
+  struct v2v_error *err = NULL;
+  char *tree = guest_tree_make ((const struct guest_tree_entry[]){
+      { "/lib/modules/" V "/modules.dep", "", NULL, 0 },
+      { NULL, NULL, NULL, 0 } });
+  char path[512], out[512];
+  const char *argv[] = { "modprobe",       "-d", tree, "-S", V,
+                         "--show-depends", NULL, NULL };
+  (void) state;
+
+  if (!test_have ("modprobe"))
+    skip ();
+  /* Names that share beginnings, end within others, and are numbers. */
+  for (int i = 0; i < 64; ++i) {
+    static const char *const stems[] = { "hv",  "hv_", "hv_storvsc", "h",
+                                         "x_1", "zz9", "hv_stor",    "a" };
+
+    assert_true (asprintf (&entries[i].key, "%s%d", stems[i % 8], i) > 0);
+    if (i < 8) {
+      free (entries[i].key);
+      entries[i].key = strdup (stems[i]);
+    }
+    assert_true (asprintf (&entries[i].value, "kernel/%s.ko: kernel/d%d.ko",
+                           entries[i].key, i) > 0);
+  }
+  assert_ok (kmod_index_write (entries, 64, &index, &err), err);
+  snprintf (path, sizeof path, "%s/lib/modules/" V "/modules.dep.bin", tree);
+  snprintf (out, sizeof out, "%s/out", tree);
+  test_write_file (path, index.ptr, index.len);
+  for (int i = 0; i < 64; ++i) {
+    CLEANUP_FREE char *text = NULL, *want = NULL;
+    size_t len;
+
+    argv[6] = entries[i].key;
+    assert_int_equal (test_run (argv, out), 0);
+    text = test_read_file (out, &len);
+    assert_true (asprintf (&want, "/%s.ko", entries[i].key) > 0);
+    assert_non_null (memmem (text, len, want, strlen (want)));
+  }
+  argv[6] = "hv_stors";
+  assert_int_not_equal (test_run (argv, out), 0);
+  for (int i = 0; i < 64; ++i) {
+    free (entries[i].key);
+    free (entries[i].value);
+  }
+  v2v_str_free (&index);
+  test_tmpdir_remove (tree);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_constructed_debian_default_is_left_alone),
+    cmocka_unit_test (test_constructed_each_family_is_rebuilt_by_its_own_tool),
+    cmocka_unit_test (
+        test_constructed_every_kernel_is_rebuilt_not_the_newest_alone),
+    cmocka_unit_test (
+        test_constructed_tool_that_fails_or_lies_is_replaced_by_an_archive),
+    cmocka_unit_test (
+        test_constructed_appended_archive_tells_each_family_what_to_load),
+    cmocka_unit_test (test_constructed_append_is_asked_for_and_runs_no_tool),
+    cmocka_unit_test (test_constructed_packed_modules_and_images_are_appended),
+    cmocka_unit_test (test_constructed_what_would_not_start_is_an_error),
+    cmocka_unit_test (test_constructed_passphrase_needs_the_keyboard),
+    cmocka_unit_test (
+        test_constructed_pinned_names_are_appended_without_a_rebuild),
+    cmocka_unit_test (test_constructed_stale_copies_are_rebuilt_or_said),
+    cmocka_unit_test (test_constructed_dry_run_runs_nothing_and_fails_nothing),
+    cmocka_unit_test (test_modprobe_resolves_the_index_we_write),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
