@@ -66,7 +66,7 @@ static const struct v2v_finding_entry catalogue[] = {
     NULL },
   { "disk.driver", I,
     "the boot disk moves to another kind of controller; the guest must have its driver at boot",
-    "convert with the guest step, or make sure that storvsc or hv_storvsc is in the boot set" },
+    "the guest stage sees to it; with --no-guest, make sure that storvsc or hv_storvsc is in the boot set" },
   { "disk.mode", W,
     "the disk was independent of snapshots or dropped its changes at power-off; it becomes a normal disk",
     "take it out of checkpoints by hand if that mattered" },

@@ -3,6 +3,7 @@
 
 #include <config.h>
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -408,9 +409,10 @@ guest_to_text (struct v2v_str *s, const struct v2v_report *r)
   product = v2v_json_get_string (r->guest_os, "product_name");
   if (distro == NULL && product == NULL)
     return 0;
-  if (asprintf (&name, "%s%s%s%s", product ? product : distro,
-                distro && product ? " (" : "", distro && product ? distro : "",
-                distro && product ? ")" : "") == -1) {
+  /* Debian's product name is its version alone. */
+  if (distro != NULL && product != NULL && isdigit ((unsigned char) *product)
+          ? asprintf (&name, "%s %s", distro, product) == -1
+          : asprintf (&name, "%s", product ? product : distro) == -1) {
     name = NULL;
     return -1;
   }
