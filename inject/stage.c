@@ -25,6 +25,7 @@
 #include "inject/gate.h"
 #include "inject/guest-open.h"
 #include "inject/linux.h"
+#include "inject/windows.h"
 #include "inject/stage-state.h"
 
 static double
@@ -99,6 +100,7 @@ convert (struct v2v_guest *g, struct v2v_error **err)
   case V2V_FAMILY_LINUX:
     return v2v_linux_convert (g, err);
   case V2V_FAMILY_WINDOWS:
+    return v2v_windows_convert (g, err);
   case V2V_FAMILY_OTHER:
     if (v2v_findings_add (v2v_guest_findings (g), V2V_WARNING,
                           "guest.system-unknown", NULL,

@@ -101,6 +101,17 @@ offline_steps (struct windows_guest *w, struct v2v_error **err)
   return 0;
 }
 
+/* What is done at the first start, in this order; the registry of both hives
+ * is still in memory. */
+static int
+first_boot_steps (struct windows_guest *w, struct v2v_error **err)
+{
+  if (windows_keep_network (w, err) == -1 ||
+      windows_install_firstboot (w, err) == -1)
+    return -1;
+  return 0;
+}
+
 static int
 convert (struct windows_guest *w, struct v2v_error **err)
 {
@@ -110,6 +121,7 @@ convert (struct windows_guest *w, struct v2v_error **err)
   w->software = open_hive (w, "SOFTWARE", err);
   if (w->software == NULL || find_control_sets (w, err) == -1 ||
       windows_check (w, err) == -1 || offline_steps (w, err) == -1 ||
+      first_boot_steps (w, err) == -1 ||
       v2v_hive_commit (w->software, err) == -1 ||
       v2v_hive_commit (w->system, err) == -1)
     return -1;
