@@ -1,0 +1,174 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# How a guest is reached, on a small constructed Debian: changed ranges come
+# from the overlay, freed ones are not copied, the rest is as it was; a
+# conversion that is killed while copying is resumed without an appliance;
+# whatever ends it, no process is left and nothing has the final name.
+. "$abs_top_srcdir/tests/functions.sh"
+. "$abs_top_srcdir/tests/guests/guest-functions.sh"
+requires jq --version
+requires qemu-img --version
+requires sfdisk --version
+requires mke2fs -V
+requires debugfs -V
+requires_plugin
+workdir
+XDG_CACHE_HOME=$work/cache
+export XDG_CACHE_HOME
+
+# ---- the guest: 256 MiB, one ext4, 20 MB of it freed but still full of data
+mkdir -p tree/{bin,boot,dev,etc,home,lib/modules,proc,root,sys,tmp,usr/bin,var}
+echo 12.5 >tree/etc/debian_version
+echo reach >tree/etc/hostname
+echo '/dev/sda1 / ext4 defaults 0 1' >tree/etc/fstab
+printf 'PRETTY_NAME="Debian GNU/Linux 12"\nID=debian\nVERSION_ID="12"\n' \
+    >tree/etc/os-release
+cp /bin/true tree/bin/ls
+head -c 30000000 /dev/urandom >tree/home/kept
+head -c 20000000 /dev/urandom >tree/home/freed
+kept=$(sha256_of tree/home/kept)
+truncate -s 256M disk.raw
+echo '2048,,83,*' | sfdisk -q disk.raw
+truncate -s 255M part.raw
+mke2fs -q -F -t ext4 -b 4096 -d tree part.raw
+debugfs -w -R 'rm /home/freed' part.raw 2>/dev/null
+dd if=part.raw of=disk.raw bs=1M seek=1 conv=notrunc status=none
+qemu-img convert -f raw -O vmdk -o subformat=streamOptimized disk.raw g.vmdk
+cat >g.vmx <<'VMX'
+config.version = "8"
+virtualHW.version = "14"
+displayName = "reach"
+guestOS = "debian12-64"
+memsize = "512"
+scsi0.present = "TRUE"
+scsi0.virtualDev = "pvscsi"
+scsi0:0.present = "TRUE"
+scsi0:0.fileName = "g.vmdk"
+VMX
+before=$(sha256_of g.vmdk)
+
+untouched () {
+    [ "$(sha256_of g.vmdk)" = "$before" ] || fail "$1: the source was changed"
+    [ ! -e "$work/out/reach" ] || fail "$1: something has the final name"
+}
+# Servers and the appliance have our paths among their arguments.
+ours () {
+    local f
+    for f in $(grep -lF "$work/" /proc/[0-9]*/cmdline 2>/dev/null); do
+        tr '\0' ' ' <"$f" 2>/dev/null && echo
+    done
+    return 0
+}
+no_process () { # WHAT
+    local i
+    for i in $(seq 100); do
+        [ -n "$(ours)" ] || return 0
+        sleep 0.2
+    done
+    fail "$1: still running after $i steps: $(ours)"
+}
+start () {
+    setsid "$abs_top_builddir/run" v2v convert --progress none "$@" \
+        "$work/g.vmx" -o "$work/out" >log 2>&1 &
+    pid=$!
+}
+wait_for_appliance () {
+    local i
+    for i in $(seq 300); do
+        ! ours | grep -q '^[^ ]*qemu-system' || return 0
+        kill -0 $pid 2>/dev/null || fail "no appliance: $(cat log)"
+        sleep 0.1
+    done
+    fail "no appliance after $i steps: $(ours)"
+}
+
+# ---- stopped and killed in the appliance
+start
+wait_for_appliance
+sleep 2
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+[ $status = 130 ] || fail "SIGTERM: status $status: $(cat log)"
+untouched SIGTERM
+no_process SIGTERM
+[ -z "$(ls -A out)" ] || fail "SIGTERM: left: $(ls -A out)"
+
+start
+wait_for_appliance
+kill -KILL $pid
+wait $pid 2>/dev/null || :
+untouched SIGKILL
+no_process SIGKILL
+rm -rf out
+
+# ---- no nbdkit: one clear error
+mkdir bin
+for p in qemu-img qemu-nbd; do ln -s "$(command -v $p)" bin/$p; done
+v2v_binary=$(command -v v2v)
+status=0
+PATH=$work/bin "$v2v_binary" convert g.vmx -o "$work/out" >log 2>&1 || status=$?
+[ $status = 5 ] || fail "no nbdkit: status $status: $(cat log)"
+grep -q 'starting nbdkit: No such file' log || fail "no nbdkit: $(cat log)"
+[ "$(grep -c '^v2v: ' log)" -le 2 ] || fail "no nbdkit: $(cat log)"
+untouched "no nbdkit"
+
+# ---- an unusable appliance by KVM (one second is too short for any) falls
+# back to emulation; killed while copying; resumed without an appliance
+if [ -w /dev/kvm ]; then
+    unset LIBGUESTFS_BACKEND_SETTINGS
+    V2V_APPLIANCE_TIMEOUT=1
+    export V2V_APPLIANCE_TIMEOUT
+fi
+start --rate 4M
+for i in $(seq 3000); do
+    size=$(stat -c %s out/.reach.part/reach-disk1.vhdx.part 2>/dev/null || echo 0)
+    [ "$size" -lt 12000000 ] || break
+    kill -0 $pid 2>/dev/null || fail "ended while it should copy: $(cat log)"
+    sleep 0.1
+done
+[ "$i" != 3000 ] || fail "never copied: $(cat log)"
+kill -KILL $pid
+wait $pid 2>/dev/null || :
+untouched "killed while copying"
+no_process "killed while copying"
+if [ -n "$V2V_APPLIANCE_TIMEOUT" ]; then
+    grep -q 'did not answer in 1 seconds by KVM' log || fail "$(cat log)"
+    jq -e '.kvm == "hangs"' cache/v2v/host.json >/dev/null ||
+        fail "the host is not remembered"
+fi
+# Other options would need another guest.
+expect_status 7 v2v convert --resume --keep-tools "$work/g.vmx" -o "$work/out"
+# An appliance could not be started now.
+LIBGUESTFS_BACKEND=none-such v2v convert --resume --json "$work/g.vmx" \
+    -o "$work/out" >resumed || fail "resume"
+[ "$(ls -A out)" = reach ] || fail "left: $(ls -A out)"
+[ ! -e out/reach/guest ] || fail "the overlays were published"
+
+# ---- what came out of it
+report=out/reach/report.json
+jq -e '.guest.os.distro == "debian" and .guest.os.hostname == "reach"' \
+    $report >/dev/null || fail "not recognised: $(jq .guest.os $report)"
+jq -e '.guest.changes[] | select(.path == "/etc/fstab")' $report >/dev/null ||
+    fail "fstab is not in the journal: $(jq .guest.changes $report)"
+cmp tree/etc/fstab out/reach/undo/files/etc/fstab || fail "the undo bundle"
+jq -e '.disks[0].resumed_bytes > 0' $report >/dev/null || fail "copied anew"
+# 50 MB of data were on the disk, 20 of them freed.
+jq -e '.disks[0].data_bytes < 40000000' $report >/dev/null ||
+    fail "freed ranges were copied: $(jq '.disks[0]' $report)"
+v2v digest --check $report >/dev/null || fail "the digest"
+qemu-img convert -O raw out/reach/reach-disk1.vhdx new.raw
+dd if=new.raw of=newpart.raw bs=1M skip=1 status=none
+e2fsck -fn newpart.raw >fsck.log 2>&1 || fail "file system: $(cat fsck.log)"
+debugfs -R 'dump /home/kept kept' newpart.raw 2>/dev/null
+[ "$(sha256_of kept)" = "$kept" ] || fail "an untouched file differs"
+debugfs -R 'cat /etc/fstab' newpart.raw 2>/dev/null | grep -q '^UUID=' ||
+    fail "fstab: $(debugfs -R 'cat /etc/fstab' newpart.raw 2>/dev/null)"
+cmp -n 1048576 disk.raw new.raw || fail "the boot sectors changed"
+
+# Converted again, as a disk alone: there is nothing left to be done.
+unset V2V_APPLIANCE_TIMEOUT
+LIBGUESTFS_BACKEND_SETTINGS=force_tcg v2v convert --json --progress none \
+    out/reach/reach-disk1.vhdx -o again >second || fail "second conversion"
+jq -e '.conversions[0].report.guest.changes == []' second >/dev/null ||
+    fail "changed again: $(jq '.conversions[0].report.guest.changes' second)"
