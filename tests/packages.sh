@@ -14,17 +14,18 @@ build=(
     libjansson-dev liblz4-dev liblzma-dev libnbd-dev libssl-dev
     libxml2-dev libzstd-dev nbdkit-plugin-dev zlib1g-dev
 )
-# A machine to convert is made, not stored.
+# A machine to convert is made, not stored; its guest is reached by an
+# appliance.
 sample=(
-    debootstrap dosfstools e2fsprogs fdisk mtools qemu-utils
+    debootstrap dosfstools e2fsprogs fdisk linux-image-amd64 mtools nbdkit
+    qemu-system-x86 qemu-utils
 )
 test=(
-    ntfs-3g
-    7zip btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio cryptsetup-bin
-    git guestfish initramfs-tools-core jq lcov libcmocka-dev
-    libclang-rt-14-dev libnbd-bin libvhdi-utils libvmdk-utils
-    linux-image-amd64 lvm2 lz4 nbdkit openssl ovmf qemu-system-x86 shellcheck
-    valgrind wine wine64 xfsprogs xz-utils zstd
+    7zip btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio
+    cryptsetup-bin git guestfish initramfs-tools-core jq lcov
+    libclang-rt-14-dev libcmocka-dev libnbd-bin libvhdi-utils libvmdk-utils
+    lvm2 lz4 ntfs-3g openssl ovmf shellcheck valgrind wine wine64 xfsprogs
+    xz-utils zstd
 )
 
 # Wherever they come from: not every Node.js is Debian's.
