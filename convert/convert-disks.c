@@ -316,9 +316,9 @@ make_file (struct conversion *c, const struct target *t,
   return 0;
 }
 
-static int
-note_made (struct conversion *c, size_t i, const char *file,
-           struct v2v_error **err)
+int
+convert_note_made (struct conversion *c, size_t i, const char *file,
+                   struct v2v_error **err)
 {
   CLEANUP_FREE char *path = v2v_deposit_path (c->deposit, file, err);
   struct convert_disk *cd = &c->disks[i];
@@ -432,7 +432,8 @@ copy_disk (struct conversion *c, const struct v2v_hyperv_disk *d,
   if (make_file (c, &t, &cd->result, &cd->target_variant, err) == -1)
     return v2v_prefix (err, "disk %s", d->source_id ? d->source_id : d->file);
   release_passed (c, i);
-  if (finish_hasher (c, i, err) == -1 || note_made (c, i, d->file, err) == -1)
+  if (finish_hasher (c, i, err) == -1 ||
+      convert_note_made (c, i, d->file, err) == -1)
     return -1;
   return convert_done_write (c, i, d->file, err);
 }

@@ -60,7 +60,18 @@ int convert_space_needed (struct conversion *c, uint64_t *ret,
 /* Copy all disks of the plan into the deposit; the manifest is checked on the
  * way. */
 int convert_copy_disks (struct conversion *c, struct v2v_error **err);
+/* FILE of disk I is complete: its sizes and digest for the report. */
+int convert_note_made (struct conversion *c, size_t i, const char *file,
+                       struct v2v_error **err);
 void convert_disk_clear (struct convert_disk *d);
+
+/* Change the guest, before the disks are copied or after (what comes through
+ * a pipe): one of the two does it, if opts->guest. */
+int convert_guest_before (struct conversion *c, struct v2v_error **err);
+int convert_guest_after (struct conversion *c, struct v2v_error **err);
+/* Remove what only a resumed run needs. */
+int convert_guest_forget (struct conversion *c, struct v2v_error **err);
+
 /* "NAME-disk1-parent2.vhdx" for the parent LEVEL above FILE; the caller frees.
  * NULL when out of memory. */
 char *convert_parent_file_name (const char *file, unsigned level);

@@ -6,8 +6,9 @@
  *   convert_gather_evidence        what do the disks boot?
  *   v2v_hyperv_plan_new            every decision about the target
  *   v2v_deposit_begin              a working folder
- *   opts->guest->run               changes inside the guest, as overlays
+ *   convert_guest_before           changes inside the guest, as overlays
  *   convert_copy_disks             all the work
+ *   convert_guest_after            ... of what came through a pipe
  *   convert_describe               NAME.json, scripts, reports
  *   v2v_deposit_commit             and all of it is there
  */
@@ -119,92 +120,6 @@ prepare (struct conversion *c, struct v2v_error **err)
   return check_space (c, err);
 }
 
-/* ---- the guest ---- */
-
-/* In the working folder: overlays and state, gone before it is published; and
- * originals of what was changed, which are part of the result. */
-#define GUEST_FOLDER "guest"
-#define UNDO_FOLDER  "undo"
-
-static void
-tell_step (void *arg, const char *what)
-{
-  (void) arg;
-  v2v_log_info ("guest: %s", what);
-}
-
-static int
-run_on_disks (struct conversion *c, const char *work, const char *undo,
-              struct v2v_error **err)
-{
-  const size_t n = c->machine->nr_disks;
-  CLEANUP_FREE const struct v2v_disk_evidence **evidence =
-      calloc (n + 1, sizeof *evidence);
-  const struct v2v_guest_job job = {
-    .machine = c->machine,
-    .disks = c->images,
-    .evidence = evidence,
-    .nr_disks = n,
-    .work_folder = work,
-    .undo_folder = undo,
-    .resume = c->opts->resume,
-    .generation = c->plan->generation,
-    .new_macs = c->opts->hyperv.new_macs,
-    .search = c->opts->search,
-    .cancel = c->opts->cancel,
-    .step = tell_step,
-  };
-
-  if (evidence == NULL)
-    return v2v_fail_nomem (err);
-  for (size_t i = 0; i < n; ++i)
-    evidence[i] = c->disks[i].has_evidence ? &c->disks[i].evidence : NULL;
-  if (c->opts->guest->run (c->opts->guest->arg, &job, &c->guest, err) == -1)
-    return v2v_prefix (err, "guest");
-  /* The changes are one more layer. */
-  for (size_t i = 0; c->opts->keep_chain && i < n; ++i)
-    if (c->images[i] != NULL)
-      c->disks[i].chain_length = v2v_image_chain_length (c->images[i]);
-  return 0;
-}
-
-/* For the report. */
-static void
-note_steps (struct conversion *c)
-{
-  const struct v2v_guest_times *t = &c->guest.times;
-  const struct v2v_report_step steps[] = { { "start", t->start },
-                                           { "inspection", t->inspection },
-                                           { "changes", t->changes },
-                                           { "trim", t->trim } };
-
-  if (c->guest.resumed || t->start <= 0)
-    return;
-  memcpy (c->guest_steps, steps, sizeof steps);
-  c->nr_guest_steps = sizeof steps / sizeof steps[0];
-}
-
-static int
-run_guest_stage (struct conversion *c, struct v2v_error **err)
-{
-  CLEANUP_FREE char *work = NULL, *undo = NULL;
-
-  if (c->opts->guest == NULL)
-    return 0;
-  c->guest_ran = true;
-  /* Its disks are seen once, while they are copied. */
-  if (v2v_source_is_stream (c->src))
-    return v2v_guest_stage_none.run (NULL, NULL, &c->guest, err);
-  work = v2v_deposit_path (c->deposit, GUEST_FOLDER, err);
-  if (work == NULL)
-    return -1;
-  undo = v2v_deposit_path (c->deposit, UNDO_FOLDER, err);
-  if (undo == NULL || run_on_disks (c, work, undo, err) == -1)
-    return -1;
-  note_steps (c);
-  return 0;
-}
-
 static void
 format_now (char out[32])
 {
@@ -311,12 +226,12 @@ deposit (struct conversion *c, struct v2v_convert_result *result,
       make_plan (c, v2v_deposit_name (c->deposit), err) == -1)
     return -1;
   c->worth_keeping = c->opts->resume;
-  if (run_guest_stage (c, err) == -1)
+  if (convert_guest_before (c, err) == -1)
     return -1;
   c->worth_keeping = true;
-  if (convert_copy_disks (c, err) == -1 ||
+  if (convert_copy_disks (c, err) == -1 || convert_guest_after (c, err) == -1 ||
       convert_describe (c, started, monotonic () - begin, result, err) == -1 ||
-      v2v_deposit_remove_folder (c->deposit, GUEST_FOLDER, err) == -1)
+      convert_guest_forget (c, err) == -1)
     return -1;
   return v2v_deposit_commit (c->deposit, err);
 }
