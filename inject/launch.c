@@ -237,6 +237,12 @@ v2v_appliance_fail (struct v2v_appliance *a, struct v2v_error **err,
     return v2v_fail (err, V2V_ERR_GUEST,
                      "%s: the appliance was ended: no answer in %u seconds",
                      context, a->limit_seconds);
+  /* Its QEMU is gone and nobody of ours ended it; what libguestfs says then
+   * ("call launch before using this function") is about programming. */
+  if (a->running && guestfs_is_config (a->g) == 1)
+    return v2v_fail (err, V2V_ERR_GUEST,
+                     "%s: the appliance has died (killed, or out of memory?)",
+                     context);
   return v2v_fail (err, V2V_ERR_GUEST, "%s: %s", context,
                    why ? why : "the appliance gave no reason");
 }

@@ -45,7 +45,7 @@ machine_arguments () { # GENERATION DISK
     if [ "$1" = 1 ]; then
         machine+=(-machine pc -drive "$disk"
             -device "ide-hd,bus=ide.0,unit=0,drive=disk"
-            -device "e1000,netdev=net,mac=$mac,addr=0x1a")
+            -device "e1000,netdev=net,mac=$mac,addr=0x1a,romfile=")
         return
     fi
     requires test -e "$firmware_code"
@@ -55,7 +55,7 @@ machine_arguments () { # GENERATION DISK
         -drive "if=pflash,format=raw,file=vars.fd"
         -device "${scsi-virtio-scsi-pci}" -drive "$disk"
         -device "scsi-hd,drive=disk"
-        -device "e1000e,netdev=net,mac=$mac,addr=0x15")
+        -device "e1000e,netdev=net,mac=$mac,addr=0x15,romfile=")
 }
 mac=00:50:56:76:32:76
 firmware_code=/usr/share/OVMF/OVMF_CODE_4M.fd

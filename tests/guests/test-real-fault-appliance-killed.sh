@@ -19,7 +19,8 @@ qemu_below () {
     done
 }
 
-v2v convert --progress plain -o out "$ova" >convert.log 2>&1 &
+mkdir out
+v2v convert --progress bar -o out "$ova" >convert.log 2>&1 &
 convert=$!
 qemu=
 for ((i = 0; i < 200; i++)); do
@@ -38,7 +39,7 @@ wait $convert || status=$?
 cat convert.log
 [ $status != 0 ] || fail "v2v convert succeeded without its appliance"
 [ $status -lt 126 ] || fail "v2v convert died: $status"
-grep -q 'appliance' convert.log || fail "the error does not name the appliance"
+grep -q 'the appliance has died' convert.log || fail "the error does not name the appliance"
 [ "$(sha256_of "$ova")" = "$before" ] || fail "the source was changed"
 final=$(find out -mindepth 1 -maxdepth 1 ! -name '.*' ! -name '*.part')
 [ -z "$final" ] || fail "under a final name: $final"
