@@ -9,6 +9,7 @@ AC_DEFUN([V2V_LIBRARIES], [
   PKG_CHECK_MODULES([JANSSON], [jansson >= 2.13])
   PKG_CHECK_MODULES([LIBGUESTFS], [libguestfs >= 1.44])
   PKG_CHECK_MODULES([HIVEX], [hivex >= 1.3.19])
+  PKG_CHECK_MODULES([LIBYAML], [yaml-0.1 >= 0.2.1])
   # What an initramfs is packed with.  bzip2 has no .pc file everywhere.
   PKG_CHECK_MODULES([LIBLZ4], [liblz4 >= 1.9])
   PKG_CHECK_MODULES([LIBLZMA], [liblzma >= 5.2])

@@ -35,6 +35,7 @@ only 'iconv' formats/core/text.c
 only 'libxml/' formats/xml.c
 only 'archive' formats/ova.c
 only 'libnbd' formats/nbd.c
+only 'yaml' inject/linux-net-netplan.c
 only 'nbdkit-plugin' formats/nbdkit-plugin.c
 only 'hivex' inject/hive.c inject/hive-change.c inject/hive-commit.c
 only 'guestfs' inject/guest-libguestfs.c inject/guest-open.h inject/inspect-os.c inject/launch.c inject/launch.h

@@ -12,7 +12,7 @@ build=(
     pkg-config perl
     libarchive-dev libbz2-dev libdeflate-dev libguestfs-dev libhivex-dev
     libjansson-dev liblz4-dev liblzma-dev libnbd-dev libssl-dev
-    libxml2-dev libzstd-dev nbdkit-plugin-dev zlib1g-dev
+    libxml2-dev libyaml-dev libzstd-dev nbdkit-plugin-dev zlib1g-dev
 )
 # A machine to convert is made, not stored; its guest is reached by an
 # appliance.
