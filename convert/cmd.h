@@ -180,6 +180,7 @@ extern const struct v2v_command cmd_copy;
 extern const struct v2v_command cmd_digest;
 extern const struct v2v_command cmd_doctor;
 extern const struct v2v_command cmd_info;
+extern const struct v2v_command cmd_inspect;
 extern const struct v2v_command cmd_map;
 
 #endif /* V2V_CMD_H */

@@ -31,6 +31,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_digest,
   &cmd_doctor,
   &cmd_info,
+  &cmd_inspect,
   &cmd_map,
   NULL
 };

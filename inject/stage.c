@@ -90,9 +90,8 @@ note_empty (struct v2v_guest_result *ret, struct v2v_error **err)
   return 0;
 }
 
-/* Its own steps, by family. */
-static int
-convert (struct v2v_guest *g, struct v2v_error **err)
+int
+v2v_guest_convert_system (struct v2v_guest *g, struct v2v_error **err)
 {
   const struct v2v_os *os = v2v_guest_os (g);
 
@@ -190,8 +189,9 @@ gate_volumes (struct v2v_guest *g, struct v2v_error **err)
   return v2v_guest_gate_verdict (v2v_guest_findings (g), err);
 }
 
-static int
-gate (struct v2v_guest *g, bool mounted, struct v2v_error **err)
+int
+v2v_guest_gate_appliance (struct v2v_guest *g, bool mounted,
+                          struct v2v_error **err)
 {
   return mounted ? v2v_guest_gate (g, err) : gate_volumes (g, err);
 }
@@ -216,7 +216,7 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     .folder = job->work_folder,
     .search = job->search,
     .cancel = job->cancel,
-    .gate = gate,
+    .gate = v2v_guest_gate_appliance,
   };
   struct v2v_guest_times *times = &ret->times;
   struct v2v_guest *g;
@@ -243,7 +243,7 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
   v2v_guest_set_machine (g, job->machine);
   step (job, "changing the guest");
   if (v2v_guest_set_undo (g, job->undo_folder, err) == 0 &&
-      convert (g, err) == 0) {
+      v2v_guest_convert_system (g, err) == 0) {
     times->changes = monotonic () - begin;
     begin = monotonic ();
     step (job, "freeing what the guest no longer uses");

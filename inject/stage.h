@@ -15,6 +15,13 @@ struct v2v_convert_guest {
   struct v2v_guest_keys keys;
 };
 
+/* The converter of G's operating system; one that has none is a finding. */
+int v2v_guest_convert_system (struct v2v_guest *g, struct v2v_error **err);
+/* The gate of v2v_guest_open_opts: logical volumes and opened disks before
+ * they are mounted, then the mounted guest. */
+int v2v_guest_gate_appliance (struct v2v_guest *g, bool mounted,
+                              struct v2v_error **err);
+
 /* A stage over ARG, which is borrowed. */
 struct v2v_guest_stage v2v_guest_stage_convert (struct v2v_convert_guest *arg);
 
