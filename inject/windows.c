@@ -107,6 +107,8 @@ static int
 first_boot_steps (struct windows_guest *w, struct v2v_error **err)
 {
   if (windows_keep_network (w, err) == -1 ||
+      windows_inject_drivers (w, err) == -1 ||
+      windows_queue_tools_removal (w, err) == -1 ||
       windows_install_firstboot (w, err) == -1)
     return -1;
   return 0;
