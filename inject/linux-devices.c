@@ -620,5 +620,7 @@ linux_remap_devices (struct linux_guest *l, struct v2v_error **err)
   if (remap_crypttab (&e, err) == -1 || remap_copied (&e, err) == -1 ||
       remap_command_lines (&e, err) == -1)
     return -1;
-  return remove_caches (&e, err);
+  if (remove_caches (&e, err) == -1)
+    return -1;
+  return linux_fix_aliases (l, err);
 }

@@ -68,6 +68,9 @@ int linux_edit_grubenv (struct linux_guest *l, const char *path,
                                   struct v2v_str *ret),
                         void *arg, const char *why, struct v2v_error **err);
 
+/* linux-modprobe.c: part of linux_remap_devices. */
+int linux_fix_aliases (struct linux_guest *l, struct v2v_error **err);
+
 /* The steps.  Each returns 0, or -1 with ERR when the guest would not start;
  * what is only doubtful is a finding. */
 int linux_find_kernels (struct linux_guest *l, struct v2v_error **err);
