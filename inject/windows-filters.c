@@ -39,7 +39,6 @@ judge_filter (struct windows_guest *w, const char *set, const char *name,
   CLEANUP_FREE char *key = windows_service_key (set, name, NULL, err);
   CLEANUP_FREE char *image = NULL, *file = NULL;
   struct v2v_error *e = NULL;
-  struct v2v_guest_stat st;
   uint32_t start = 3;
   int r;
 
@@ -62,12 +61,9 @@ judge_filter (struct windows_guest *w, const char *set, const char *name,
     file = windows_image_file (w, name, image, &e);
   if (e != NULL)
     return v2v_error_move (err, e);
-  if (file == NULL)
-    return 0;
-  r = v2v_guest_stat (w->g, file, &st, err);
-  if (r == 0 || (r == 1 && st.size_bytes == 0))
+  if (file != NULL && !windows_has_file (w, file))
     *ret = "the filter's file is missing";
-  return r == -1 ? -1 : 0;
+  return 0;
 }
 
 /* NAME is a path below Services: a backslash in it would lead elsewhere. */

@@ -52,12 +52,15 @@ char *windows_service_key (const char *set, const char *name, const char *tail,
                            struct v2v_error **err);
 /* "SET\\KEY" */
 char *windows_key (const char *set, const char *key, struct v2v_error **err);
-/* Is FILE ("storvsc.sys") in System32\drivers, and not empty?  An empty one is
- * what remains where NTFS lost the data. */
+/* Is PATH a file with contents?  An empty one is what remains where NTFS lost
+ * the data.  A file that only Windows can read (compressed as a whole: ntfs-3g
+ * shows a link that leads nowhere) counts as one. */
+bool windows_has_file (struct windows_guest *w, const char *path);
+/* The same of FILE ("storvsc.sys") in System32\drivers. */
 bool windows_has_driver (struct windows_guest *w, const char *file);
 /* The file of a kernel service by its ImagePath (may be NULL: the default,
  * drivers\NAME.sys) as a path of the guest; NULL with ERR unset when it is on
- * another volume. */
+ * another volume or cannot be followed. */
 char *windows_image_file (struct windows_guest *w, const char *name,
                           const char *image_path, struct v2v_error **err);
 /* Is NAME in LIST, without regard to case? */

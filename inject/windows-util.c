@@ -61,13 +61,15 @@ windows_service_key (const char *set, const char *name, const char *tail,
   return s;
 }
 
-static bool
-is_full_file (struct windows_guest *w, const char *path)
+bool
+windows_has_file (struct windows_guest *w, const char *path)
 {
   struct v2v_guest_stat st;
 
-  return v2v_guest_stat (w->g, path, &st, NULL) == 1 &&
-         st.type == V2V_FILE_REGULAR && st.size_bytes > 0;
+  if (v2v_guest_stat (w->g, path, &st, NULL) == 1)
+    return st.type == V2V_FILE_REGULAR && st.size_bytes > 0;
+  return v2v_guest_lstat (w->g, path, &st, NULL) == 1 &&
+         st.type != V2V_FILE_FOLDER;
 }
 
 bool
@@ -79,7 +81,7 @@ windows_has_driver (struct windows_guest *w, const char *file)
     path = NULL;
     return false;
   }
-  return is_full_file (w, path);
+  return windows_has_file (w, path);
 }
 
 /* Does PATH begin with PREFIX?  Then what follows. */
@@ -102,6 +104,15 @@ system_letter (const struct windows_guest *w)
   return 'C';
 }
 
+/* Not a path that we can look up: arguments, steps upwards, too long. */
+#define MAX_IMAGE_PATH 1024u
+
+static bool
+is_odd_path (const char *p)
+{
+  return strlen (p) > MAX_IMAGE_PATH || *p == '"' || strstr (p, "..") != NULL;
+}
+
 char *
 windows_image_file (struct windows_guest *w, const char *name,
                     const char *image_path, struct v2v_error **err)
@@ -112,6 +123,8 @@ windows_image_file (struct windows_guest *w, const char *name,
   char *s = NULL;
   int r;
 
+  if (is_odd_path (name) || (p != NULL && is_odd_path (p)))
+    return NULL;
   if (p == NULL || *p == '\0') {
     r = asprintf (&s, "%s/System32/drivers/%s.sys", w->systemroot, name);
   }

@@ -415,9 +415,10 @@ test_constructed_dangling_filters_are_removed (void **state)
 }
 
 static void
-test_constructed_filter_on_another_volume_stays (void **state)
+test_constructed_filter_whose_file_cannot_be_seen_stays (void **state)
 {
-  const char *const upper[] = { "PartMgr", "elsewhere", NULL };
+  const char *const upper[] = { "PartMgr", "elsewhere",  "upwards",
+                                "device",  "compressed", NULL };
   struct v2v_guest *g;
   struct v2v_hive *h;
 
@@ -426,7 +427,15 @@ test_constructed_filter_on_another_volume_stays (void **state)
   h = edit ();
   hive_build_multi (h, DISK, "UpperFilters", upper);
   hive_build_expand (h, S1 "elsewhere", "ImagePath", "\\??\\D:\\x\\y.sys");
+  hive_build_expand (h, S1 "upwards", "ImagePath", "..\\..\\x.sys");
+  hive_build_expand (h, S1 "device", "ImagePath",
+                     "\\Device\\HarddiskVolume1\\x.sys");
+  hive_build_dword (h, S1 "compressed", "Start", 0);
   hive_build_done (h);
+  /* How ntfs-3g shows a file of CompactOS. */
+  guest_tree_add (dir, &(struct guest_tree_entry){
+                           .path = "/Windows/System32/drivers/compressed.sys",
+                           .link = "unsupported reparse tag 0x80000017" });
   g = convert (1);
   assert_false (found (g, "guest.windows.filter-removed"));
   v2v_guest_close (g);
@@ -762,7 +771,7 @@ main (void)
     T (test_constructed_critical_devices_are_not_for_windows_8_and_later),
     T (test_constructed_acpi_ids_of_new_hosts_on_2012_r2),
     T (test_constructed_dangling_filters_are_removed),
-    T (test_constructed_filter_on_another_volume_stays),
+    T (test_constructed_filter_whose_file_cannot_be_seen_stays),
     T (test_constructed_tools_filters_go_before_their_service_is_disabled),
     T (test_constructed_filter_list_with_odd_ends),
     T (test_constructed_filter_name_with_a_path_is_none),
