@@ -86,7 +86,7 @@ print_partition (const struct v2v_json *p)
   v2v_json_get_u64 (p, "number", &number);
   v2v_json_get_u64 (p, "length_bytes", &length);
   v2v_json_get_bool (p, "clean", &clean);
-  printf ("    %2" PRIu64 " %-12s %-10s", number, type && *type ? type : "-",
+  printf ("    %2" PRIu64 " %-12s %s", number, type && *type ? type : "-",
           v2v_format_size (length, size));
   if (label != NULL && *label != '\0')
     printf (" \"%s\"", label);
@@ -128,14 +128,14 @@ print_member (const struct v2v_json *o, const char *key, const char *label)
 static void
 print_system (const struct v2v_json *os)
 {
-  const struct v2v_json *mounts = v2v_json_get (os, "mounts");
+  const struct v2v_json *mounts = v2v_json_get (os, "mountpoints");
   const struct v2v_json *apps = v2v_json_get (os, "applications");
 
   if (os == NULL)
     return;
-  print_member (os, "product_name", "system");
-  if (v2v_json_get_string (os, "product_name") == NULL)
-    print_member (os, "family", "system");
+  print_member (os, "family", "system");
+  print_member (os, "distro", "distribution");
+  print_member (os, "product_name", "product");
   print_member (os, "arch", "architecture");
   print_member (os, "hostname", "host name");
   for (size_t i = 0; i < v2v_json_length (mounts); ++i) {

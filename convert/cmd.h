@@ -177,6 +177,7 @@ extern const struct v2v_command cmd_compare;
 extern const struct v2v_command cmd_completion;
 extern const struct v2v_command cmd_convert;
 extern const struct v2v_command cmd_copy;
+extern const struct v2v_command cmd_customize;
 extern const struct v2v_command cmd_digest;
 extern const struct v2v_command cmd_doctor;
 extern const struct v2v_command cmd_info;

@@ -28,6 +28,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_completion,
   &cmd_convert,
   &cmd_copy,
+  &cmd_customize,
   &cmd_digest,
   &cmd_doctor,
   &cmd_info,
