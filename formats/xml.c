@@ -327,6 +327,133 @@ v2v_xml_qname (const struct v2v_xml_node *n, const char *value,
   return ns != NULL && ns->href != NULL ? (const char *) ns->href : "";
 }
 
+/* ---- writing ---- */
+
+/* Char of XML 1.0, section 2.2. */
+static bool
+is_xml_text (const char *s)
+{
+  if (!v2v_is_valid_utf8 (s, strlen (s)))
+    return false;
+  for (const unsigned char *p = (const unsigned char *) s; *p != '\0'; ++p) {
+    if (*p < 32 && *p != '\t' && *p != '\n' && *p != '\r')
+      return false;
+    if (p[0] == 0xef && p[1] == 0xbf && (p[2] == 0xbe || p[2] == 0xbf))
+      return false;
+  }
+  return true;
+}
+
+struct v2v_xml *
+v2v_xml_new (const char *ns, const char *root, struct v2v_error **err)
+{
+  struct v2v_xml *x = calloc (1, sizeof *x);
+  xmlNodePtr node;
+  xmlNsPtr n;
+
+  init_library ();
+  if (x == NULL || (x->doc = xmlNewDoc (BAD_CAST "1.0")) == NULL) {
+    free (x);
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  node = xmlNewDocNode (x->doc, NULL, (const xmlChar *) root, NULL);
+  if (node != NULL)
+    xmlDocSetRootElement (x->doc, node);
+  n = node != NULL ? xmlNewNs (node, (const xmlChar *) ns, NULL) : NULL;
+  if (n == NULL) {
+    v2v_xml_free (x);
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  xmlSetNs (node, n);
+  return x;
+}
+
+static xmlNodePtr
+inner_edit (struct v2v_xml_node *n)
+{
+  return (xmlNodePtr) (void *) n;
+}
+
+struct v2v_xml_node *
+v2v_xml_edit (struct v2v_xml *doc, const struct v2v_xml_node *n)
+{
+  (void) doc;
+  return (struct v2v_xml_node *) (uintptr_t) n;
+}
+
+struct v2v_xml_node *
+v2v_xml_add (struct v2v_xml_node *parent, const char *name, const char *text,
+             struct v2v_error **err)
+{
+  xmlNodePtr p = inner_edit (parent), n;
+
+  if (text != NULL && !is_xml_text (text)) {
+    v2v_fail (err, V2V_ERR_USAGE,
+              "the value of %s has characters that XML cannot hold", name);
+    return NULL;
+  }
+  /* NewTextChild escapes '&', which NewChild takes for an entity. */
+  n = xmlNewTextChild (p, p->ns, (const xmlChar *) name,
+                       (const xmlChar *) text);
+  if (n == NULL)
+    v2v_fail_nomem (err);
+  return (struct v2v_xml_node *) (void *) n;
+}
+
+int
+v2v_xml_set_attr (struct v2v_xml_node *node, const char *uri,
+                  const char *prefix, const char *name, const char *value,
+                  struct v2v_error **err)
+{
+  xmlNodePtr n = inner_edit (node);
+  xmlNsPtr ns = NULL;
+
+  if (!is_xml_text (value))
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "the value of %s has characters that XML cannot hold",
+                     name);
+  if (uri[0] != '\0') {
+    ns = xmlSearchNsByHref (n->doc, n, (const xmlChar *) uri);
+    if (ns == NULL || ns->prefix == NULL)
+      ns = xmlNewNs (xmlDocGetRootElement (n->doc), (const xmlChar *) uri,
+                     (const xmlChar *) prefix);
+    /* The prefix means something else there: declare it here. */
+    if (ns == NULL)
+      ns = xmlNewNs (n, (const xmlChar *) uri, (const xmlChar *) prefix);
+    if (ns == NULL)
+      return v2v_fail_nomem (err);
+  }
+  return xmlSetNsProp (n, ns, (const xmlChar *) name,
+                       (const xmlChar *) value) == NULL
+             ? v2v_fail_nomem (err)
+             : 0;
+}
+
+char *
+v2v_xml_dump (const struct v2v_xml *x, size_t *ret_len, struct v2v_error **err)
+{
+  xmlChar *text = NULL;
+  int len = 0;
+  char *copy = NULL;
+
+  xmlDocDumpFormatMemoryEnc (x->doc, &text, &len, "utf-8", 1);
+  if (text != NULL && len > 0)
+    copy = strndup ((const char *) text, (size_t) len);
+  if (text != NULL) {
+    /* Answer files have passwords inside. */
+    if (len > 0)
+      explicit_bzero (text, (size_t) len);
+    xmlFree (text);
+  }
+  if (copy == NULL)
+    v2v_fail_nomem (err);
+  else
+    *ret_len = (size_t) len;
+  return copy;
+}
+
 bool
 v2v_xml_probe (const void *text, size_t len)
 {

@@ -78,6 +78,28 @@ char *v2v_xml_text (const struct v2v_xml_node *n);
 const char *v2v_xml_qname (const struct v2v_xml_node *n, const char *value,
                            const char **ret_local);
 
+/* ---- writing: a new document, or one that was parsed, is changed ---- */
+
+/* A document with one empty element ROOT in the default namespace NS. */
+struct v2v_xml *v2v_xml_new (const char *ns, const char *root,
+                             struct v2v_error **err);
+/* N of DOC, to be changed. */
+struct v2v_xml_node *v2v_xml_edit (struct v2v_xml *doc,
+                                   const struct v2v_xml_node *n);
+/* Append an element of PARENT's namespace; TEXT (may be NULL) is escaped.
+ * What XML cannot hold (control characters, no UTF-8) is V2V_ERR_USAGE. */
+struct v2v_xml_node *v2v_xml_add (struct v2v_xml_node *parent, const char *name,
+                                  const char *text, struct v2v_error **err);
+/* Set an attribute.  NS "" = none; else it is declared at the root as PREFIX
+ * where it is not declared yet. */
+int v2v_xml_set_attr (struct v2v_xml_node *n, const char *ns,
+                      const char *prefix, const char *name, const char *value,
+                      struct v2v_error **err);
+/* The document in UTF-8, indented; *RET_LEN bytes and a NUL.  The caller
+ * frees. */
+char *v2v_xml_dump (const struct v2v_xml *doc, size_t *ret_len,
+                    struct v2v_error **err);
+
 /* Does TEXT look like XML?  A '<' after an optional byte order mark and
  * blanks, in UTF-8 or UTF-16.
  */

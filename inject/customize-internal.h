@@ -20,9 +20,16 @@ int customize_finding (struct customize *c, enum v2v_severity severity,
 
 int customize_linux (struct customize *c, struct v2v_error **err);
 int customize_windows (struct customize *c, struct v2v_error **err);
+/* The steps of it, on hives that are open. */
+struct windows_guest;
+int customize_windows_steps (struct customize *c, struct windows_guest *w,
+                             struct v2v_error **err);
 
 /* Append S in double quotes, as JSON and YAML read it. */
 int customize_quote (struct v2v_str *out, const char *s);
+/* LINES: 76 characters each, as MIME has it. */
+int customize_base64 (struct v2v_str *out, const void *bytes, size_t len,
+                      bool lines);
 /* Free text that held a secret. */
 void customize_wipe_str (struct v2v_str *s);
 #define CLEANUP_WIPE_STR __attribute__ ((cleanup (customize_wipe_str)))

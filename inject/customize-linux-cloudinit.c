@@ -252,30 +252,6 @@ put_config (struct customize *c, struct v2v_str *s, const char *old,
   return 0;
 }
 
-static int
-put_base64 (struct v2v_str *s, const char *data, size_t len)
-{
-  static const char digits[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-  for (size_t i = 0; i < len; i += 3) {
-    const size_t n = len - i < 3 ? len - i : 3;
-    uint32_t v = (uint32_t) (uint8_t) data[i] << 16;
-    char out[5] = "====";
-
-    if (n > 1)
-      v |= (uint32_t) (uint8_t) data[i + 1] << 8;
-    if (n > 2)
-      v |= (uint8_t) data[i + 2];
-    for (size_t k = 0; k <= n; ++k)
-      out[k] = digits[v >> (18 - 6 * k) & 63];
-    if (v2v_str_append (s, out) == -1 ||
-        (i / 3 % 19 == 18 && v2v_str_append (s, "\n") == -1))
-      return -1;
-  }
-  return v2v_str_append (s, "\n");
-}
-
 /* The kind of the user's own user-data, by its first line. */
 static const char *
 part_type (const struct v2v_profile_file *f)
@@ -324,7 +300,8 @@ put_archive (const struct v2v_profile *p, const struct v2v_str *ours,
                       "\n--%s\nContent-Type: %s; charset=\"utf-8\"\n"
                       "Content-Transfer-Encoding: base64\n\n",
                       BOUNDARY, type) == -1 ||
-      put_base64 (s, f->text, f->len) == -1 ||
+      customize_base64 (s, f->text, f->len, true) == -1 ||
+      v2v_str_append (s, "\n") == -1 ||
       v2v_str_printf (s, "\n--%s--\n", BOUNDARY) == -1)
     return v2v_fail_nomem (err);
   return 0;

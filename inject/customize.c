@@ -69,6 +69,31 @@ customize_quote (struct v2v_str *out, const char *s)
   return v2v_str_append (out, "\"");
 }
 
+int
+customize_base64 (struct v2v_str *s, const void *bytes, size_t len, bool lines)
+{
+  static const char digits[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const uint8_t *data = bytes;
+
+  for (size_t i = 0; i < len; i += 3) {
+    const size_t n = len - i < 3 ? len - i : 3;
+    uint32_t v = (uint32_t) data[i] << 16;
+    char out[5] = "====";
+
+    if (n > 1)
+      v |= (uint32_t) data[i + 1] << 8;
+    if (n > 2)
+      v |= data[i + 2];
+    for (size_t k = 0; k <= n; ++k)
+      out[k] = digits[v >> (18 - 6 * k) & 63];
+    if (v2v_str_append (s, out) == -1 ||
+        (lines && i / 3 % 19 == 18 && v2v_str_append (s, "\n") == -1))
+      return -1;
+  }
+  return 0;
+}
+
 char *
 customize_short_name (const char *name)
 {
@@ -117,12 +142,13 @@ v2v_customize (struct v2v_guest *g, const struct v2v_profile *p,
 {
   struct customize c = { .g = g, .os = v2v_guest_os (g), .p = p };
 
-  if (c.os->family != V2V_FAMILY_LINUX)
+  if (c.os->family != V2V_FAMILY_LINUX && c.os->family != V2V_FAMILY_WINDOWS)
     return v2v_fail (err, V2V_ERR_GUEST,
-                     "the guest's system cannot be customised: expected Linux, "
-                     "found %s",
+                     "the guest's system cannot be customised: expected Linux "
+                     "or Windows, found %s",
                      v2v_guest_family_name (c.os->family));
   if (tell_other_family (&c, err) == -1 || check_macs (&c, err) == -1)
     return -1;
-  return customize_linux (&c, err);
+  return c.os->family == V2V_FAMILY_LINUX ? customize_linux (&c, err)
+                                          : customize_windows (&c, err);
 }

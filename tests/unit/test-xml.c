@@ -142,6 +142,44 @@ test_probe_knows_byte_order_marks (void **state)
   assert_false (v2v_xml_probe ("", 0));
 }
 
+static void
+test_what_is_written_is_read_back_with_hostile_values (void **state)
+{
+  static const char value[] = "<a b='c'>&amp;&#10;]]>\"\xc3\xa4";
+  struct v2v_error *err = NULL;
+  struct v2v_xml *x = v2v_xml_new ("urn:one", "root", &err), *again;
+  struct v2v_xml_node *n, *root;
+  const struct v2v_xml_node *c;
+  char *text, *content;
+  size_t len;
+
+  (void) state;
+  assert_ptr (x, err);
+  root = v2v_xml_edit (x, v2v_xml_root (x));
+  n = v2v_xml_add (root, "child", value, &err);
+  assert_ptr (n, err);
+  assert_ok (v2v_xml_set_attr (n, "urn:two", "t", "a", value, &err), err);
+  assert_ok (v2v_xml_set_attr (n, "", "", "b", "2", &err), err);
+  assert_null (v2v_xml_add (root, "bad", "\001", &err));
+  assert_error (&err, V2V_ERR_USAGE, "XML cannot hold");
+  assert_null (v2v_xml_add (root, "bad", "\xff", &err));
+  assert_error (&err, V2V_ERR_USAGE, "XML cannot hold");
+  text = v2v_xml_dump (x, &len, &err);
+  assert_ptr (text, err);
+  again = v2v_xml_parse (text, len, "again", &err);
+  assert_ptr (again, err);
+  c = v2v_xml_child (v2v_xml_root (again), "urn:one", "child");
+  assert_non_null (c);
+  content = v2v_xml_text (c);
+  assert_string_equal (content, value);
+  assert_string_equal (v2v_xml_attr (c, "urn:two", "a"), value);
+  assert_string_equal (v2v_xml_attr (c, "", "b"), "2");
+  free (content);
+  free (text);
+  v2v_xml_free (again);
+  v2v_xml_free (x);
+}
+
 int
 main (void)
 {
@@ -153,6 +191,7 @@ main (void)
     cmocka_unit_test (test_the_number_of_elements_is_bounded),
     cmocka_unit_test (test_names_are_compared_by_namespace),
     cmocka_unit_test (test_probe_knows_byte_order_marks),
+    cmocka_unit_test (test_what_is_written_is_read_back_with_hostile_values),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
