@@ -40,9 +40,9 @@ int
 v2v_linux_convert (struct v2v_guest *g, struct v2v_error **err)
 {
   static int (*const steps[]) (struct linux_guest *, struct v2v_error **) = {
-    linux_find_kernels,    linux_remove_tools,  linux_remap_devices,
-    linux_fix_settings,    linux_fix_initramfs, linux_fix_bootloader,
-    linux_queue_firstboot, linux_relabel,
+    linux_find_kernels,   linux_remove_tools,    linux_remap_devices,
+    linux_keep_network,   linux_fix_settings,    linux_fix_initramfs,
+    linux_fix_bootloader, linux_queue_firstboot, linux_relabel,
   };
   struct linux_guest l = { .g = g, .os = v2v_guest_os (g) };
   int r = 0;
