@@ -25,6 +25,7 @@
 #include "formats/core/log.h"
 #include "formats/core/vector.h"
 #include "formats/image.h"
+#include "formats/machine.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
@@ -37,7 +38,10 @@ static uint64_t window_offset;
 static uint64_t window_size; /* 0 = to the end of the file */
 static bool windowed;
 static bool force;
+static char *package;    /* absolute: an OVA, OVF or VMX; instead of FILE */
+static const char *disk; /* file name of a disk in it */
 
+static struct v2v_source *source;
 static struct v2v_image *img;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* see take_lock */
 
@@ -134,6 +138,15 @@ v2v_config (const char *key, const char *value)
 
   if (strcmp (key, "file") == 0)
     return set_file (value);
+  if (strcmp (key, "package") == 0) {
+    free (package);
+    package = nbdkit_absolute_path (value);
+    return package != NULL ? 0 : -1;
+  }
+  if (strcmp (key, "disk") == 0) {
+    disk = value;
+    return 0;
+  }
   if (strcmp (key, "search") == 0)
     return add_search (value);
   if (strcmp (key, "offset") == 0)
@@ -162,6 +175,13 @@ v2v_config (const char *key, const char *value)
 static int
 v2v_config_complete (void)
 {
+  if (package != NULL || disk != NULL) {
+    if (package == NULL || disk == NULL || file != NULL || windowed) {
+      nbdkit_error ("package= and disk= belong together, without file=");
+      return -1;
+    }
+    return 0;
+  }
   if (file == NULL) {
     nbdkit_error ("the disk to serve is missing: file=PATH");
     return -1;
@@ -174,7 +194,9 @@ v2v_config_complete (void)
 }
 
 #define v2v_config_help                                                        \
-  "[file=]PATH      (required) disk image, or an nbd: URI\n"                   \
+  "[file=]PATH      disk image, or an nbd: URI\n"                              \
+  "package=PATH     instead: an OVA, OVF or VMX\n"                             \
+  "disk=NAME        ... and the file name of a disk in it\n"                   \
   "format=FORMAT    vmdk, vhd, vhdx, qcow2, raw ... (default: by evidence)\n"  \
   "search=DIR       where parents may be too (several allowed)\n"              \
   "offset=OFFSET    the image begins there in the file (an OVA)\n"             \
@@ -203,6 +225,37 @@ open_window (const struct v2v_open_opts *opts, struct v2v_error **err)
   return ret;
 }
 
+/* A disk of a package, with its parents and pieces in it: as the package's
+ * description names it. */
+static struct v2v_image *
+open_member (const struct v2v_open_opts *opts, struct v2v_error **err)
+{
+  const struct v2v_source_opts source_opts = { .manifest = V2V_MANIFEST_OFF,
+                                               .search = opts->search };
+  struct v2v_image *ret = NULL;
+
+  source = v2v_source_open (package, &source_opts, err);
+  if (source == NULL)
+    return NULL;
+  for (size_t m = 0; m < v2v_source_nr_machines (source); ++m) {
+    const struct v2v_machine *machine = v2v_source_machine (source, m);
+
+    for (size_t i = 0; i < machine->nr_disks; ++i)
+      if (machine->disks[i].file != NULL &&
+          strcmp (machine->disks[i].file, disk) == 0) {
+        struct v2v_io *io =
+            v2v_source_open_disk (source, &machine->disks[i], NULL, err);
+
+        if (io != NULL)
+          ret = v2v_image_open_io (io, opts, err);
+        v2v_io_unref (io);
+        return ret;
+      }
+  }
+  v2v_fail (err, V2V_ERR_USAGE, "%s: describes no disk '%s'", package, disk);
+  return NULL;
+}
+
 static int
 v2v_get_ready (void)
 {
@@ -214,12 +267,13 @@ v2v_get_ready (void)
     return -1;
   }
   opts.search = search.ptr;
-  img =
-      windowed ? open_window (&opts, &err) : v2v_image_open (file, &opts, &err);
+  img = package != NULL ? open_member (&opts, &err)
+        : windowed      ? open_window (&opts, &err)
+                        : v2v_image_open (file, &opts, &err);
   if (img == NULL)
     return report (err);
   if (v2v_image_is_stream (img)) {
-    nbdkit_error ("%s: cannot be read at random", file);
+    nbdkit_error ("%s: cannot be read at random", file ? file : disk);
     return -1;
   }
   return 0;
@@ -229,9 +283,11 @@ static void
 v2v_unload (void)
 {
   v2v_image_close (img);
+  v2v_source_close (source);
   for (size_t i = 0; i < search.len; ++i)
     free ((char *) (uintptr_t) search.ptr[i]);
   free (search.ptr);
+  free (package);
   free (file);
 }
 

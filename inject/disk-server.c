@@ -2,10 +2,10 @@
 /* nbdkit with our plugin, one for each disk.  nbdkit(1).
  *
  * The server opens the disk a second time: by its path when it has one, so
- * that parents and extents beside it are found; else through the descriptor
- * we have open (a disk inside an OVA, a file unpacked to a temporary place
- * that has no name any more), at its place in it.  The socket is in a folder
- * of mode 0700.  --exit-with-parent: it does not outlive us, killed or not.
+ * that parents and extents beside it are found; else, when all of it is in one
+ * piece of one file (a disk inside an OVA, a file unpacked to a temporary
+ * place that has no name any more), through the descriptor we have open; else
+ * by its name in its package.  The socket is in a folder of mode 0700.  --exit-with-parent: it does not outlive us, killed or not.
  */
 
 #include <config.h>
@@ -94,33 +94,63 @@ add_owned (struct arguments *a, struct v2v_error **err, const char *fmt, ...)
   return add (a, s, err);
 }
 
+/* Is all of IMG in one piece of one open file?  A VMDK that is text names its
+ * extents; a child, its parents. */
+static int
+is_one_piece (struct v2v_image *img, int *ret_fd, uint64_t *ret_offset,
+              struct v2v_error **err)
+{
+  struct v2v_io *io = v2v_image_io (img);
+  uint64_t contiguous;
+  char magic[4];
+
+  if (v2v_image_chain_length (img) != 1 || v2v_io_size (io) < sizeof magic ||
+      !v2v_io_fd (io, 0, ret_fd, ret_offset, &contiguous) ||
+      contiguous < v2v_io_size (io))
+    return 0;
+  if (strcmp (v2v_image_get_ops (img)->name, "vmdk") != 0)
+    return 1;
+  if (v2v_io_pread (io, magic, sizeof magic, 0, err) == -1)
+    return -1;
+  return memcmp (magic, "KDMV", 4) == 0 || memcmp (magic, "COWD", 4) == 0;
+}
+
 /* How the plugin finds IMG; *RET_FD is what it inherits, or -1. */
 static int
-describe_disk (struct arguments *a, const struct v2v_image *img, int *ret_fd,
+describe_disk (struct arguments *a, struct v2v_image *img,
+               const struct v2v_disk_origin *origin, int *ret_fd,
                struct v2v_error **err)
 {
   struct v2v_io *io = v2v_image_io (img);
   const char *path = io ? v2v_io_path (io) : v2v_image_name (img);
-  uint64_t offset, contiguous;
+  uint64_t offset;
+  int fd, r;
 
   *ret_fd = -1;
   if (add_owned (a, err, "format=%s", v2v_image_get_ops (img)->name) == -1)
     return -1;
   if (path != NULL)
     return add_owned (a, err, "file=%s", path);
-  if (!v2v_io_fd (io, 0, ret_fd, &offset, &contiguous) ||
-      contiguous < v2v_io_size (io)) {
-    *ret_fd = -1;
-    return v2v_fail (err, V2V_ERR_UNSUPPORTED,
-                     "%s: is not in one piece of one file, so it cannot be "
-                     "served to the appliance",
-                     v2v_image_name (img));
+  r = is_one_piece (img, &fd, &offset, err);
+  if (r == -1)
+    return -1;
+  if (r == 1) {
+    *ret_fd = fd;
+    return add_owned (a, err, "file=/dev/fd/%d", V2V_CHILD_FD) == -1 ||
+                   add_owned (a, err, "offset=%" PRIu64, offset) == -1 ||
+                   add_owned (a, err, "size=%" PRIu64, v2v_io_size (io)) == -1
+               ? -1
+               : 0;
   }
-  return add_owned (a, err, "file=/dev/fd/%d", V2V_CHILD_FD) == -1 ||
-                 add_owned (a, err, "offset=%" PRIu64, offset) == -1 ||
-                 add_owned (a, err, "size=%" PRIu64, v2v_io_size (io)) == -1
-             ? -1
-             : 0;
+  if (origin->package != NULL && origin->disk != NULL)
+    return add_owned (a, err, "package=%s", origin->package) == -1 ||
+                   add_owned (a, err, "disk=%s", origin->disk) == -1
+               ? -1
+               : 0;
+  return v2v_fail (err, V2V_ERR_UNSUPPORTED,
+                   "%s: is not in one piece of one file, so it cannot be "
+                   "served to the appliance",
+                   v2v_image_name (img));
 }
 
 /* nbdkit writes its number when it takes connections. */
@@ -146,8 +176,8 @@ wait_until_ready (struct v2v_disk_server *s, struct v2v_error **err)
 }
 
 static int
-start (struct v2v_disk_server *s, const struct v2v_image *img,
-       const char *const *search, struct v2v_error **err)
+start (struct v2v_disk_server *s, struct v2v_image *img,
+       const struct v2v_disk_origin *origin, struct v2v_error **err)
 {
   CLEANUP_ARGUMENTS struct arguments a = { 0 };
   const char *const fixed[] = {
@@ -159,10 +189,10 @@ start (struct v2v_disk_server *s, const struct v2v_image *img,
   for (size_t i = 0; i < V2V_ARRAY_SIZE (fixed); ++i)
     if (add (&a, fixed[i], err) == -1)
       return -1;
-  if (describe_disk (&a, img, &fd, err) == -1)
+  if (describe_disk (&a, img, origin, &fd, err) == -1)
     return -1;
-  for (size_t i = 0; search != NULL && search[i] != NULL; ++i)
-    if (add_owned (&a, err, "search=%s", search[i]) == -1)
+  for (size_t i = 0; origin->search != NULL && origin->search[i] != NULL; ++i)
+    if (add_owned (&a, err, "search=%s", origin->search[i]) == -1)
       return -1;
   a.argv[a.n] = NULL;
   if (v2v_child_start (&s->child, a.argv, fd, err) == -1)
@@ -172,7 +202,8 @@ start (struct v2v_disk_server *s, const struct v2v_image *img,
 }
 
 struct v2v_disk_server *
-v2v_disk_server_start (const struct v2v_image *img, const char *const *search,
+v2v_disk_server_start (struct v2v_image *img,
+                       const struct v2v_disk_origin *origin,
                        struct v2v_error **err)
 {
   struct v2v_disk_server *s = calloc (1, sizeof *s);
@@ -195,7 +226,7 @@ v2v_disk_server_start (const struct v2v_image *img, const char *const *search,
     s->uri = NULL;
     v2v_fail_nomem (err);
   }
-  if (s->uri == NULL || start (s, img, search, err) == -1) {
+  if (s->uri == NULL || start (s, img, origin, err) == -1) {
     v2v_disk_server_end (s);
     return NULL;
   }

@@ -10,11 +10,18 @@
 
 struct v2v_disk_server;
 
-/* Serve IMG read-only until the server is ended, or we are.  SEARCH (may be
- * NULL): folders where parents may be too. */
-struct v2v_disk_server *v2v_disk_server_start (const struct v2v_image *img,
-                                               const char *const *search,
-                                               struct v2v_error **err);
+/* How a disk can be opened a second time. */
+struct v2v_disk_origin {
+  const char *package;       /* OVA, OVF or VMX it belongs to, or NULL */
+  const char *disk;          /* its file name there */
+  const char *const *search; /* folders where parents may be, or NULL */
+};
+
+/* Serve IMG read-only until the server is ended, or we are. */
+struct v2v_disk_server *
+v2v_disk_server_start (struct v2v_image *img,
+                       const struct v2v_disk_origin *origin,
+                       struct v2v_error **err);
 /* "nbd+unix:///?socket=..."; borrowed. */
 const char *v2v_disk_server_uri (const struct v2v_disk_server *s);
 /* Accepts NULL; never fails. */

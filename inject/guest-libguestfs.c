@@ -455,6 +455,12 @@ start (struct guest_appliance *h, struct v2v_image *const *images, size_t n,
   if (drives == NULL || h->overlays == NULL)
     return v2v_fail_nomem (err);
   for (size_t i = 0; i < n; ++i) {
+    const struct v2v_machine *m = opts->machine;
+    const struct v2v_disk_origin origin = {
+      .package = m ? m->source_path : NULL,
+      .disk = m && i < m->nr_disks ? m->disks[i].file : NULL,
+      .search = opts->search,
+    };
     CLEANUP_FREE char *path = NULL;
     struct v2v_overlay *o;
 
@@ -464,7 +470,7 @@ start (struct guest_appliance *h, struct v2v_image *const *images, size_t n,
     if (path == NULL)
       return -1;
     unlink (path); /* of a run that was killed */
-    o = v2v_overlay_new (images[i], path, opts->search, err);
+    o = v2v_overlay_new (images[i], path, &origin, err);
     if (o == NULL)
       return v2v_prefix (err, "disk %zu", i + 1);
     h->overlays[h->nr_overlays] = o;
@@ -552,6 +558,7 @@ v2v_guest_open_images (struct v2v_image *const *images, size_t n,
     *opts->ret_start_seconds = (double) (end.tv_sec - begin.tv_sec) +
                                (double) (end.tv_nsec - begin.tv_nsec) / 1e9;
   v2v_guest_set_opts (g, &opts->guest);
+  v2v_guest_set_machine (g, opts->machine);
   v2v_guest_set_dry_run (g, opts->look_only);
   if (find_system (g, h, opts, err) == -1) {
     v2v_guest_close (g);

@@ -24,6 +24,8 @@ struct v2v_guest_open_opts {
    * temporary place, and go with the guest. */
   const char *folder;
   const char *const *search; /* folders where parents of disks may be */
+  /* Whose disks the images are, in its order; or NULL.  Becomes the guest's. */
+  const struct v2v_machine *machine;
   const atomic_bool *cancel; /* or NULL */
   bool look_only;            /* v2v_guest_set_dry_run from the start */
   double *ret_start_seconds; /* until the appliance runs; or NULL */

@@ -15,7 +15,6 @@
 
 #include "formats/core/cleanup.h"
 #include "inject/child.h"
-#include "inject/disk-server.h"
 #include "inject/overlay.h"
 
 #define CREATE_SECONDS 60
@@ -44,8 +43,8 @@ create (const struct v2v_overlay *o, uint64_t size, struct v2v_error **err)
 }
 
 struct v2v_overlay *
-v2v_overlay_new (const struct v2v_image *img, const char *path,
-                 const char *const *search, struct v2v_error **err)
+v2v_overlay_new (struct v2v_image *img, const char *path,
+                 const struct v2v_disk_origin *origin, struct v2v_error **err)
 {
   struct v2v_overlay *o = calloc (1, sizeof *o);
 
@@ -54,7 +53,7 @@ v2v_overlay_new (const struct v2v_image *img, const char *path,
     v2v_fail_nomem (err);
     return NULL;
   }
-  o->server = v2v_disk_server_start (img, search, err);
+  o->server = v2v_disk_server_start (img, origin, err);
   if (o->server == NULL || create (o, v2v_image_size (img), err) == -1) {
     v2v_overlay_free (o);
     return NULL;

@@ -8,14 +8,14 @@
 
 #include "formats/core/error.h"
 #include "formats/image.h"
+#include "inject/disk-server.h"
 
 struct v2v_overlay;
 
 /* Make PATH (it must not be there) an empty overlay over IMG, which is served
- * until v2v_overlay_detach.  IMG and SEARCH are borrowed until then. */
-struct v2v_overlay *v2v_overlay_new (const struct v2v_image *img,
-                                     const char *path,
-                                     const char *const *search,
+ * until v2v_overlay_detach.  IMG is borrowed until then. */
+struct v2v_overlay *v2v_overlay_new (struct v2v_image *img, const char *path,
+                                     const struct v2v_disk_origin *origin,
                                      struct v2v_error **err);
 const char *v2v_overlay_path (const struct v2v_overlay *o); /* borrowed */
 /* End the server and put the file safely on the disk: it is complete. */

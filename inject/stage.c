@@ -215,6 +215,7 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     .keys = &c->keys,
     .folder = job->work_folder,
     .search = job->search,
+    .machine = job->machine,
     .cancel = job->cancel,
     .gate = v2v_guest_gate_appliance,
   };
@@ -240,7 +241,6 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     return -1;
   times->inspection = monotonic () - begin - times->start;
   begin = monotonic ();
-  v2v_guest_set_machine (g, job->machine);
   step (job, "changing the guest");
   if (v2v_guest_set_undo (g, job->undo_folder, err) == 0 &&
       v2v_guest_convert_system (g, err) == 0) {

@@ -21,3 +21,6 @@ refuses 'No such file' missing.vmdk
 refuses 'not a disk image of a known format' noise
 refuses 'for files' nbd://localhost offset=1
 refuses 'past the end' disk.raw offset=1M size=1 format=raw
+refuses 'belong together' package=m.ova
+refuses 'belong together' disk=one.vmdk
+refuses 'belong together' disk.raw package=m.ova disk=one.vmdk
