@@ -81,17 +81,29 @@ probe (struct v2v_io *src, struct v2v_io *dst, uint64_t *ret_align)
   return true;
 }
 
+/* The first layer whose data has a place in a file.  An overlay of a server
+ * on top has none, but hides little of what lies below. */
+static struct v2v_image *
+placed_layer (const struct copy_job *job)
+{
+  struct v2v_image *img = job->src;
+
+  while (img != NULL && (v2v_image_io (img) == NULL ||
+                         v2v_image_get_ops (img)->locate == NULL))
+    img = job->opts->top_only ? NULL : v2v_image_parent (img);
+  return img;
+}
+
 void
 copy_offload_init (struct copy_job *job)
 {
-  struct v2v_io *src = v2v_image_io (job->src);
+  struct v2v_image *layer = placed_layer (job);
   struct v2v_io *dst = v2v_image_io (job->dst);
 
-  job->offload.active = !job->opts->no_reflink && src != NULL && dst != NULL &&
-                        !v2v_image_is_stream (job->src) &&
-                        v2v_image_get_ops (job->src)->locate != NULL &&
+  job->offload.active = !job->opts->no_reflink && layer != NULL &&
+                        dst != NULL && !v2v_image_is_stream (job->src) &&
                         v2v_image_get_ops (job->dst)->reserve != NULL &&
-                        probe (src, dst, &job->offload.align);
+                        probe (v2v_image_io (layer), dst, &job->offload.align);
 }
 
 static void

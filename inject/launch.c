@@ -34,6 +34,9 @@
 
 /* In emulation a slow, busy host needs minutes: only a hang is longer. */
 #define EMULATION_SECONDS 900
+/* No call takes longer: a file system made to keep the kernel busy is ended
+ * some day. */
+#define LONGEST_SECONDS (6 * 3600)
 /* How often the watcher looks. */
 #define WATCH_MS 200
 /* Arguments of QEMU with 256 drives stay below this. */
@@ -198,9 +201,9 @@ v2v_appliance_limit (struct v2v_appliance *a, unsigned seconds)
 {
   V2V_LOCK_SCOPE (&a->lock);
   clock_gettime (CLOCK_MONOTONIC, &a->deadline);
-  a->deadline.tv_sec += seconds;
-  a->limit_seconds = seconds;
-  a->limited = seconds != 0;
+  a->limit_seconds = seconds ? seconds : LONGEST_SECONDS;
+  a->deadline.tv_sec += a->limit_seconds;
+  a->limited = true;
 }
 
 static enum ended

@@ -45,7 +45,7 @@ v2v_appliance_start (const struct v2v_appliance_drive *drives, size_t n,
 guestfs_h *v2v_appliance_guestfs (struct v2v_appliance *a);
 enum v2v_accelerator v2v_appliance_accelerator (const struct v2v_appliance *a);
 
-/* Kill it unless the limit is taken back (0) within SECONDS. */
+/* Kill it unless another limit is set within SECONDS; 0 = some hours. */
 void v2v_appliance_limit (struct v2v_appliance *a, unsigned seconds);
 
 /* Make an error of the last failure of libguestfs: "WHAT: reason", or that

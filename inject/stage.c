@@ -23,6 +23,7 @@
 
 #include "formats/core/cleanup.h"
 #include "inject/gate.h"
+#include "inject/guest-front.h"
 #include "inject/guest-open.h"
 #include "inject/linux.h"
 #include "inject/windows.h"
@@ -206,6 +207,7 @@ make_folder (const char *path, struct v2v_error **err)
   return 0;
 }
 
+/* 1 = changed, and saved in the overlays; 0 = there is no system on it. */
 static int
 change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
               struct v2v_guest_result *ret, struct v2v_error **err)
@@ -234,6 +236,8 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     return -1;
   if (make_folder (job->work_folder, err) == -1)
     return -1;
+  /* Originals of a run that did not come to its end. */
+  guest_remove_host_tree (job->undo_folder);
   begin = monotonic ();
   step (job, "starting the appliance");
   g = v2v_guest_open_images (job->disks, job->nr_disks, &open, err);
@@ -241,6 +245,12 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     return -1;
   times->inspection = monotonic () - begin - times->start;
   begin = monotonic ();
+  if (v2v_guest_os (g)->family == V2V_FAMILY_UNKNOWN) {
+    /* Not even trimmed: looking alone may have replayed a journal. */
+    r = take_results (g, ret, err);
+    v2v_guest_close (g);
+    return r;
+  }
   step (job, "changing the guest");
   if (v2v_guest_set_undo (g, job->undo_folder, err) == 0 &&
       v2v_guest_convert_system (g, err) == 0) {
@@ -250,8 +260,10 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     r = v2v_guest_save (g, err);
     times->trim = monotonic () - begin;
   }
-  if (r == 0)
-    r = take_results (g, ret, err);
+  if (r == 0 && take_results (g, ret, err) == 0)
+    r = 1;
+  else
+    r = -1;
   v2v_guest_close (g);
   return r;
 }
@@ -276,10 +288,12 @@ stage_run (void *arg, const struct v2v_guest_job *job,
     r = needs_appliance (job, err);
     if (r <= 0)
       return r == 0 ? note_empty (ret, err) : -1;
-    if (change_guest (job, c, ret, err) == -1 ||
-        stage_state_write (job, fingerprint, ret, err) == -1)
-      return -1;
+    r = change_guest (job, c, ret, err);
     ret->seconds = monotonic () - begin;
+    if (r <= 0)
+      return r;
+    if (stage_state_write (job, fingerprint, ret, err) == -1)
+      return -1;
   }
   return v2v_guest_lay_overlays (job->work_folder, job->disks, job->nr_disks,
                                  err);

@@ -200,3 +200,25 @@ jq -e '.conversions[0].report.guest.changes == []' second >/dev/null ||
     fail "changed again: $(jq '.conversions[0].report.guest.changes' second)"
 jq -e '.conversions[0].report.guest.os.distro == "debian"' second >/dev/null ||
     fail "not looked into: $(cat second)"
+
+# ---- blocks are shared with the source, but where the guest was changed
+requires mkfs.xfs -V
+requires test "$(id -u)" = 0
+truncate -s 800M xfs.img
+mkfs.xfs -q -m reflink=1 xfs.img
+mkdir mnt
+mount -o loop xfs.img mnt 2>/dev/null || {
+    echo "SKIP: no loop mounts here" >&2; exit 77; }
+trap 'umount "$work/mnt"; cleanup' EXIT
+qemu-img convert -f raw -O vmdk -o subformat=monolithicFlat disk.raw mnt/g.vmdk
+cp g.vmx mnt
+v2v convert --json --progress none mnt/g.vmx -o mnt/out >shared 2>log ||
+    fail "on XFS: $(cat log)"
+jq -e '.conversions[0].report.disks[0] | .shared_bytes > 25000000 and
+       .written_bytes < 5000000' shared >/dev/null ||
+    fail "not shared: $(jq '.conversions[0].report.disks[0]' shared)"
+qemu-img convert -O raw mnt/out/reach/reach-disk1.vhdx new.raw
+dd if=new.raw of=new.part bs=1M skip=1 status=none
+debugfs -R 'dump /home/kept kept' new.part 2>/dev/null
+[ "$(sha256_of kept)" = "$kept" ] || fail "on XFS: an untouched file differs"
+e2fsck -fn new.part >fsck.log 2>&1 || fail "on XFS: fsck: $(cat fsck.log)"
