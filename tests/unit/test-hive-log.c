@@ -314,6 +314,11 @@ test_constructed_entries_are_applied_in_order (void **state)
   log_entry (&one, 4, BINS, SECTOR, SECTOR, 'x');
   log_entry (&one, 7, BINS, SECTOR, SECTOR, 'y');
   assert_int_equal (replay_dirty (1, NULL), 'b');
+  /* A number is missing: what follows is of an older log, too. */
+  log_begin (&one, 6, 5, BINS);
+  log_entry (&one, 5, BINS, SECTOR, SECTOR, 'a');
+  log_entry (&one, 7, BINS, SECTOR, SECTOR, 'c');
+  assert_int_equal (replay_dirty (1, NULL), 'a');
   /* Numbers wrap around. */
   {
     size_t len;

@@ -11,6 +11,7 @@
 #include "formats/core/bytes.h"
 #include "guest-tree.h"
 #include "hive-build.h"
+#include "inject/guest-front.h"
 #include "inject/hive-internal.h"
 #include "inject/hive-log.h"
 #include "test-util.h"
@@ -468,6 +469,95 @@ test_constructed_guest_hive_is_written_and_read_back (void **state)
   free (undo);
 }
 
+/* A back end that says yes and writes nothing. */
+static int
+lost_upload (void *h, int fd, const char *path, uint32_t mode, uint32_t uid,
+             uint32_t gid, struct v2v_error **err)
+{
+  (void) h;
+  (void) fd;
+  (void) path;
+  (void) mode;
+  (void) uid;
+  (void) gid;
+  (void) err;
+  return 0;
+}
+
+static int
+lost_rename (void *h, const char *from, const char *to, struct v2v_error **err)
+{
+  (void) h;
+  (void) from;
+  (void) to;
+  (void) err;
+  return 0;
+}
+
+static void
+assert_lost (void (*change) (struct v2v_hive *h))
+{
+  struct v2v_guest *g =
+      guest_tree_open (dir, V2V_FAMILY_WINDOWS, "windows", 10);
+  struct v2v_guest_ops ops = *g->ops;
+  struct v2v_error *err = NULL;
+  struct v2v_hive *h;
+
+  ops.upload = lost_upload;
+  ops.rename = lost_rename;
+  g->ops = &ops;
+  h = v2v_hive_open_guest (g, "/HIVE", "SYSTEM", true, &err);
+  assert_ptr (h, err);
+  change (h);
+  assert_int_equal (v2v_hive_commit (h, &err), -1);
+  assert_error (&err, V2V_ERR_IO, "the change cannot be read back");
+  assert_null (v2v_journal_find (v2v_guest_journal (g), "SYSTEM\\K", NULL));
+  v2v_hive_close (h);
+  v2v_guest_close (g);
+}
+
+static void
+change_value (struct v2v_hive *h)
+{
+  hive_build_dword (h, "K", "Start", 0);
+}
+
+static void
+change_gone (struct v2v_hive *h)
+{
+  struct v2v_error *err = NULL;
+
+  assert_int_equal (v2v_hive_delete_value (h, "K", "Start", "", &err), 1);
+}
+
+static void
+change_made (struct v2v_hive *h)
+{
+  hive_build_key (h, "K\\New");
+}
+
+static void
+change_deleted (struct v2v_hive *h)
+{
+  struct v2v_error *err = NULL;
+
+  assert_int_equal (v2v_hive_delete_key (h, "K", "", &err), 1);
+}
+
+static void
+test_constructed_write_that_got_lost_is_an_error (void **state)
+{
+  struct v2v_hive *h = hive_build_open (file);
+
+  (void) state;
+  hive_build_dword (h, "K", "Start", 3);
+  hive_build_done (h);
+  assert_lost (change_value);
+  assert_lost (change_gone);
+  assert_lost (change_made);
+  assert_lost (change_deleted);
+}
+
 /* ---- real ---- */
 
 static void
@@ -592,6 +682,7 @@ main (void)
     T (test_a_hive_opened_for_reading_is_not_changed),
     T (test_damaged_and_dirty_hives_are_refused),
     T (test_constructed_guest_hive_is_written_and_read_back),
+    T (test_constructed_write_that_got_lost_is_an_error),
     T (test_real_windows_7_system_hive),
     T (test_real_hives_of_windows_are_read),
     T (test_real_key_with_big_data_is_not_changed),

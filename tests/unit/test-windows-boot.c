@@ -17,6 +17,8 @@
 #include "test-util.h"
 #include "windows-tree.h"
 
+#define SAN "ControlSet001\\Services\\partmgr\\Parameters"
+
 static char *dir;
 static const struct windows_release *release;
 static struct v2v_guest *g;
@@ -177,6 +179,7 @@ test_constructed_xp_is_prepared_for_ide (void **state)
   windows_tree_remove_driver (dir, "VMBusHID.sys");
   h = edit ();
   hive_build_dword (h, "ControlSet001\\Services\\atapi", "Start", 4);
+  hive_build_dword (h, SAN, "SanPolicy", 2);
   hive_build_dword (h, "ControlSet001\\Services\\vmbus", "Start", 3);
   hive_build_done (h);
   convert ();
@@ -279,8 +282,6 @@ test_constructed_findings_of_the_registry (void **state)
 }
 
 /* ---- disks and letters ---- */
-
-#define SAN "ControlSet001\\Services\\partmgr\\Parameters"
 
 static void
 test_constructed_san_policy_is_online_all (void **state)

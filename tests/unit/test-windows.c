@@ -738,6 +738,7 @@ test_real_windows_7_hive_is_prepared (void **state)
   assert_text (CDD "root#VMBus", "Service", "vmbus");
   data = test_read_file (windows_tree_system (dir), &len);
   g = windows_tree_open (dir, release, 1);
+  guest_tree_set (&v2v_guest_os (g)->arch, "i386");
   assert_ok (v2v_windows_convert (g, &err), err);
   guest_tree_assert_unchanged (g);
   v2v_guest_close (g);
