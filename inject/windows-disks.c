@@ -32,7 +32,7 @@ queue_online (struct windows_guest *w, size_t nr_disks, struct v2v_error **err)
           "rem v2v-run-again: yes\n"
           "rem v2v-time-limit: 600\n"
           "rem Disks on another controller than before come up offline.\n"
-          "set list=%%V2V_FIRSTBOOT%%\\files\\diskpart.txt\n"
+          "set \"list=%%V2V_FIRSTBOOT%%\\files\\diskpart.txt\"\n"
           "if not exist \"%%V2V_FIRSTBOOT%%\\files\" "
           "mkdir \"%%V2V_FIRSTBOOT%%\\files\"\n"
           "for /l %%%%d in (0,1,%zu) do call :disk %%%%d\n"

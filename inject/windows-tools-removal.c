@@ -292,12 +292,12 @@ uninstall_script (const struct tools *t, struct v2v_str *s)
       s, "if not %done%==1 exit /b 250\n"
          "echo done>\"%V2V_FIRSTBOOT%\\files\\tools-uninstalled.txt\"\n"
          "exit /b 0\n"
+         "rem 1605, not known to the installer, leaves the rest to clean up.\n"
          ":judge\n"
          "echo msiexec ended with %1\n"
          "if %1==0 goto :eof\n"
          "if %1==1641 goto :eof\n"
          "if %1==3010 goto :eof\n"
-         "if %1==1605 goto :eof\n"
          "set done=0\n"
          "goto :eof\n");
 }
@@ -414,7 +414,9 @@ clean_up_script (const struct windows_guest *w, const struct tools *t,
              "rem v2v-time-limit: 1800\n"
              "rem What is missing already makes a line in the log, no more.\n"
              "if exist \"%V2V_FIRSTBOOT%\\files\\tools-uninstalled.txt\" "
-             "goto :devices\n") == -1 ||
+             "goto :devices\n"
+             "rem An uninstaller that took too long.\n"
+             "\"%SystemRoot%\\System32\\sc.exe\" stop msiserver\n") == -1 ||
       each_service (s, "stop") == -1 || each_service (s, "config") == -1 ||
       remove_packages (w, t, s) == -1 ||
       v2v_str_append (s, ":devices\n"

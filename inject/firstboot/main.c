@@ -236,9 +236,13 @@ service_main (DWORD argc, wchar_t **argv)
 static int
 network (int argc, wchar_t **argv)
 {
-  DWORD wait = 300; /* guest-windows section 9: up to 5 minutes */
+  DWORD wait = 300; /* Plug and Play has five minutes */
+  wchar_t text[16];
   bool print = false;
 
+  /* For tests of whole scripts. */
+  if (GetEnvironmentVariableW (L"V2V_NETWORK_WAIT", text, 16) > 0)
+    wait = wcstoul (text, NULL, 10);
   for (int i = 3; i < argc; ++i) {
     if (wcscmp (argv[i], L"--print") == 0)
       print = true;

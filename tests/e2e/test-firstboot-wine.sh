@@ -202,26 +202,70 @@ V2V_ATTEMPT=2 w "$exe" --network absent.txt --wait 0 >out || status=$?
 [ $status = 1 ] || fail "absent adapter: $status"
 grep -q '02:00:00:00:00:99' out || fail 'which adapter?'
 
-echo '9. as a service: the scripts run, service and folder go, the log stays'
+echo '9. the scripts that a conversion queues, on a constructed guest'
+if [ -x "$abs_top_builddir/tests/gen/mkfirstboot" ]; then
+    drive=$WINEPREFIX/drive_c top="$WINEPREFIX/drive_c/Program Files/v2v"
+    base="$top/firstboot"
+    mkdir -p guest drivers/net
+    printf '[Version]\nSignature=x\nCatalogFile=a.cat
+[Manufacturer]\na=m,NTamd64\n' >'drivers/net/a & b 100%.inf'
+    touch drivers/net/a.cat
+    "$abs_top_builddir/tests/gen/mkfirstboot" "$work/guest" "$work/drivers"
+    cp -r 'guest/Program Files/v2v' "$drive/Program Files/"
+    cp -r guest/Windows/Drivers "$drive/windows/"
+    mkdir -p "$drive/Program Files/VMware/VMware Tools/sub" \
+        "$drive/Program Files/VMware/Other" \
+        "$drive/ProgramData/VMware/VMware Tools"
+    touch "$drive/Program Files/VMware/VMware Tools/sub/x.dll"
+    vmware='HKLM\SOFTWARE\VMware, Inc.'
+    w reg add "$vmware\\VMware Tools" /v a /d 1 /f >/dev/null
+    w reg add "$vmware\\Other" /v a /d 1 /f >/dev/null
+    san='HKLM\SYSTEM\CurrentControlSet\Services\partmgr\Parameters'
+    w reg add "$san" /v SanPolicy /t REG_DWORD /d 1 /f >/dev/null
+    export V2V_NETWORK_WAIT=0
+    run 3 # the adapter is not there: once more after a restart
+    [ -e "$base/scripts/1000-network.cmd" ] || fail 'network is not kept'
+    run 4
+    logged 'no adapter has the MAC address 02:00:00:00:00:99'
+    for s in 1000-network 2000-disks-online 3000-drivers-00-drivers \
+        8000-vmware-tools-uninstall 8010-vmware-tools-clean-up \
+        9000-san-policy; do
+        logged "$s.cmd: exit status"
+    done
+    logged '2000-disks-online.cmd: exit status 250'
+    logged '9000-san-policy.cmd: exit status 250'
+    logged '0 devices of VMware removed'
+    ! grep -qiE 'syntax error|unexpected' "$top/firstboot.log" ||
+        fail "$(cat "$top/firstboot.log")"
+    [ ! -e "$drive/Program Files/VMware/VMware Tools" ] || fail 'tools stay'
+    [ -e "$drive/Program Files/VMware/Other" ] || fail 'another product went'
+    [ ! -e "$drive/ProgramData/VMware" ] || fail 'an empty folder stays'
+    ! w reg query "$vmware\\VMware Tools" >/dev/null || fail 'a key stays'
+    w reg query "$vmware\\Other" >/dev/null || fail 'another key went'
+    w reg query "$san" /v SanPolicy >out
+    grep -q '0x2' out || fail "policy: $(cat out)"
+    [ "$(ls -A "$base")" = v2vfirstboot.exe ] || fail "left: $(ls -A "$base")"
+    rm -rf "$top"
+fi
+
+echo '10. as a service: the scripts run, service and folder go, the log stays'
 top="$WINEPREFIX/drive_c/Program Files/v2v" base="$top/firstboot"
 mkdir -p "$base"
 cp "$exe" "$base/v2vfirstboot.exe"
 script 0010-one.cmd 'echo as a service' 'exit /b 250'
-# The values that the conversion writes.
+# The values that the conversion writes; then Windows starts.
 key='HKLM\SYSTEM\CurrentControlSet\Services\v2v-firstboot'
-# shellcheck disable=SC2016
-w sc create v2v-firstboot type= own start= auto binPath= \
-    '"C:\Program Files\v2v\firstboot\v2vfirstboot.exe"' >/dev/null
-w reg query "$key" >/dev/null || fail 'no service'
-# wine's net cannot open a service that was just made; and net waits for one
-# that is gone already.
-(for _ in $(seq 10); do
-    [ ! -e "$top/firstboot.log" ] || break
-    w net start v2v-firstboot >/dev/null || true
-    sleep 0.5
-done) &
-pid=$!
-for _ in $(seq 400); do
+image='"%SystemDrive%\Program Files\v2v\firstboot\v2vfirstboot.exe"'
+w reg add "$key" /v Type /t REG_DWORD /d 16 /f >/dev/null
+w reg add "$key" /v Start /t REG_DWORD /d 2 /f >/dev/null
+w reg add "$key" /v ErrorControl /t REG_DWORD /d 1 /f >/dev/null
+w reg add "$key" /v ImagePath /t REG_EXPAND_SZ /d "$image" /f >/dev/null
+w reg add "$key" /v ObjectName /d LocalSystem /f >/dev/null
+timeout 60 wineserver -k || true
+timeout 60 wineserver -w || true
+# Wine ends its services when no program runs any more.
+(w ping -n 60 127.0.0.1 >/dev/null || true) &
+for _ in $(seq 600); do
     [ -e "$base" ] || break
     sleep 0.1
 done
@@ -229,8 +273,7 @@ done
 $(cat "$top/firstboot.log")"
 logged 'as a service'
 [ -e "$top/firstboot.complete" ] || fail 'no sentinel'
-# While net waits it holds the service open.
-for _ in $(seq 60); do
+for _ in $(seq 20); do
     w reg query "$key" >/dev/null || exit 0
     sleep 1
 done
