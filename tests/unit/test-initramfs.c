@@ -196,6 +196,14 @@ test_constructed_what_the_kernel_would_not_unpack_is_refused (void **state)
     assert_int_equal (read_bytes (packed, len, &im, &err), -1);
     assert_error (&err, V2V_ERR_FORMAT, "no cpio archive");
     free (packed);
+    /* Behind a compressed part an archive is aligned as well. */
+    packed = pack (gzip_tool, a.ptr, a.len, &len);
+    assert_int_equal (v2v_str_append_len (&all, packed, len), 0);
+    assert_int_equal (v2v_str_append_len (&all, "\0\0\0\0", 1 + (-len & 3)), 0);
+    assert_int_equal (v2v_str_append_len (&all, a.ptr, a.len), 0);
+    assert_int_equal (read_bytes (all.ptr, all.len, &im, &err), -1);
+    assert_error (&err, V2V_ERR_FORMAT, "neither an archive nor compressed");
+    free (packed);
   }
   v2v_str_free (&a);
   v2v_str_free (&all);
