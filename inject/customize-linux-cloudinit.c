@@ -191,8 +191,10 @@ put_user (struct customize *c, struct v2v_str *s, const char *old_seed,
                                            : NULL) == -1 ||
       /* hashed_passwd also reaches accounts that are there. */
       put_member (s, "    ", "hashed_passwd", hash) == -1 ||
-      v2v_str_printf (s, "    lock_passwd: %s\n",
-                      hash != NULL ? "false" : "true") == -1 ||
+      /* Without a word it locks the password of an account that is there; a
+       * new one has none to begin with. */
+      v2v_str_printf (s, "    lock_passwd: %s\n", locks ? "true" : "false") ==
+          -1 ||
       put_list (s, "    ", "ssh_authorized_keys", u->authorized_keys) == -1)
     return v2v_fail_nomem (err);
   return 0;

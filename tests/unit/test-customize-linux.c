@@ -520,6 +520,28 @@ test_a_home_that_leads_out_is_refused_before_a_key_is_written (void **state)
 }
 
 static void
+test_a_seed_locks_a_password_only_when_told_to (void **state)
+{
+  static const char *const lock[] = { "\"lock\": true",
+                                      "\"authorized_keys\": [\"ssh-rsa A\"]" };
+
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (lock); ++i) {
+    char *dir = guest_tree_make (debian);
+    CLEANUP_FREE char *profile = NULL;
+
+    guest_tree_write (dir, "/usr/bin/cloud-init", "");
+    assert_true (asprintf (&profile, "{\"linux\": {\"root\": {%s}}}", lock[i]) >
+                 0);
+    customize (dir, profile, "ubuntu", 22, NULL);
+    guest_tree_assert_has (dir, "/var/lib/cloud/seed/nocloud/user-data",
+                           i == 0 ? "lock_passwd: true\n"
+                                  : "lock_passwd: false\n");
+    test_tmpdir_remove (dir);
+  }
+}
+
+static void
 test_cloud_init_that_is_not_wanted_is_kept_quiet (void **state)
 {
   char *dir = guest_tree_make (debian);
@@ -555,6 +577,7 @@ main (void)
         test_constructed_alpine_without_tzdata_and_sudo_gets_findings),
     cmocka_unit_test (
         test_a_home_that_leads_out_is_refused_before_a_key_is_written),
+    cmocka_unit_test (test_a_seed_locks_a_password_only_when_told_to),
     cmocka_unit_test (test_cloud_init_that_is_not_wanted_is_kept_quiet),
   };
 
