@@ -4,7 +4,8 @@
 # source untouched, nothing under a final name; the same command again works.
 . "$abs_top_srcdir/tests/functions.sh"
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
-make_guest --suite bookworm --storage lvm --modules dep
+make_guest --suite bookworm --firmware uefi --fallback no \
+    --network networkmanager --names device --controller nvme --deleted 256
 workdir
 before=$(sha256_of "$ova")
 

@@ -5,7 +5,8 @@
 # nothing under a final name.
 . "$abs_top_srcdir/tests/functions.sh"
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
-make_guest --suite bookworm --storage lvm --modules dep
+make_guest --suite bookworm --firmware uefi --fallback no \
+    --network networkmanager --names device --controller nvme --deleted 256
 workdir
 before=$(sha256_of "$ova")
 mkdir small
@@ -27,5 +28,5 @@ full () { # MIB
     [ -z "$final" ] || fail "under a final name: $final"
     $as_root umount small
 }
-full 8
+full 4
 full 200
