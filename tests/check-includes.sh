@@ -31,7 +31,7 @@ only 'jansson' formats/core/json.c
 only 'openssl/' formats/core/digest.c formats/signature.c
 only 'libdeflate' formats/core/inflate.c
 only 'crypt\.h' inject/customize-hash.c
-only 'zlib' formats/core/gzip.c formats/core/inflate.c
+only 'zlib' formats/core/gzip.c formats/core/inflate.c inject/unpack.c
 only 'iconv' formats/core/text.c
 only 'libxml/' formats/xml.c
 only 'archive' formats/ova.c
