@@ -115,7 +115,9 @@ freed () { # MIB
     rm -r raw-copy
     vhdx=$first
     echo "freed: $(((without - with) / 1048576)) MiB of $1 deleted"
-    [ $((without - with)) -ge $(($1 * 1048576 * 9 / 10)) ] ||
+    # Of what is gone, 64 MiB may be taken by what conversion adds: mostly an
+    # initramfs and the old one beside it.
+    [ $((without - with)) -ge $((($1 - 64) * 1048576)) ] ||
         fail "deleted files are still in the output: $without, now $with"
 }
 
