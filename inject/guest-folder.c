@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,12 +21,99 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 
+#include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
 #include "inject/guest-front.h"
 
 struct folder {
   int fd; /* the guest's root */
 };
+
+/* As many links as the kernel follows in one path. */
+#define MAX_LINKS 40
+
+/* Take the next part off *PENDING into PART; false at the end. */
+static bool
+next_part (const char **pending, char part[NAME_MAX + 1])
+{
+  const char *p = *pending + strspn (*pending, "/");
+  const size_t len = strcspn (p, "/");
+
+  if (len == 0)
+    return false;
+  snprintf (part, NAME_MAX + 1, "%.*s", (int) v2v_min_u64 (len, NAME_MAX), p);
+  *pending = p + len;
+  return true;
+}
+
+/* RESOLVED (without links) followed by PART, in place; "" is the root. */
+static int
+append_part (char resolved[PATH_MAX], const char *part)
+{
+  const size_t len = strlen (resolved);
+
+  if (strcmp (part, ".") == 0)
+    return 0;
+  if (strcmp (part, "..") == 0) {
+    char *slash = strrchr (resolved, '/');
+
+    *(slash != NULL ? slash : resolved) = '\0';
+    return 0;
+  }
+  if (len + strlen (part) + 2 > PATH_MAX) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  snprintf (resolved + len, PATH_MAX - len, "%s%s", len > 0 ? "/" : "", part);
+  return 0;
+}
+
+/* The same where the kernel (before Linux 5.6) or what stands between (older
+ * valgrind) has no openat2: every part is looked at, links are put in its
+ * place.  Someone who changes the tree meanwhile could lead it astray. */
+static int
+open_by_parts (const struct folder *f, const char *path, int flags, mode_t mode)
+{
+  char resolved[PATH_MAX] = "", part[NAME_MAX + 1], parent[PATH_MAX];
+  CLEANUP_FREE char *text = strdup (path);
+  const char *pending = text;
+  unsigned links = 0;
+
+  while (text != NULL && next_part (&pending, part)) {
+    const bool last = pending[strspn (pending, "/")] == '\0';
+    char target[PATH_MAX], *joined;
+    struct stat st;
+    ssize_t n;
+
+    memcpy (parent, resolved, sizeof parent);
+    if (append_part (resolved, part) == -1)
+      return -1;
+    if (resolved[0] == '\0' ||
+        fstatat (f->fd, resolved, &st, AT_SYMLINK_NOFOLLOW) == -1) {
+      if (resolved[0] == '\0' || (last && (flags & O_CREAT)))
+        continue;
+      return -1;
+    }
+    if (!S_ISLNK (st.st_mode) || (last && (flags & O_NOFOLLOW)))
+      continue;
+    n = readlinkat (f->fd, resolved, target, sizeof target - 1);
+    if (n == -1 || ++links > MAX_LINKS) {
+      errno = n == -1 ? errno : ELOOP;
+      return -1;
+    }
+    target[n] = '\0';
+    memcpy (resolved, target[0] == '/' ? "" : parent,
+            target[0] == '/' ? 1 : sizeof resolved);
+    if (asprintf (&joined, "%s/%s", target, pending) == -1)
+      return -1;
+    free (text);
+    pending = text = joined;
+  }
+  if (text == NULL)
+    return -1;
+  return openat (f->fd, resolved[0] != '\0' ? resolved : ".",
+                 flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
 
 static int
 open_in (const struct folder *f, const char *path, int flags, mode_t mode)
@@ -36,7 +124,10 @@ open_in (const struct folder *f, const char *path, int flags, mode_t mode)
     .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
   };
 
-  return (int) syscall (SYS_openat2, f->fd, path, &how, sizeof how);
+  const int fd = (int) syscall (SYS_openat2, f->fd, path, &how, sizeof how);
+
+  return fd == -1 && errno == ENOSYS ? open_by_parts (f, path, flags, mode)
+                                     : fd;
 }
 
 /* The folder that holds PATH, opened, and the last part of PATH. */

@@ -8,7 +8,7 @@ echo '#include <config.h>'
 echo '#include "inject/firstboot/programs.h"'
 for a in "$@"; do
     arch=${a%%=*} file=${a#*=}
-    echo "static const unsigned char program_$arch[] = {"
+    echo "static const unsigned char program_${arch}[] = {"
     od -An -v -tu1 "$file" | sed 's/  */,/g; s/^,//; s/$/,/'
     echo '};'
 done
