@@ -21,10 +21,10 @@
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
 #include "convert/host-checks.h"
+#include "inject/host-memory.h"
 
-/* The appliance takes 1280 MiB; so much is asked for scratch files by other
- * converters. */
-#define WANTED_MEMORY  (2 * V2V_GIB)
+/* So much is asked for scratch files by other converters. */
+#define WANTED_MEMORY  (V2V_APPLIANCE_MEMORY_MIB * UINT64_C (1048576))
 #define WANTED_SCRATCH (1 * V2V_GIB)
 #define KVM_VERSION    12 /* the only one since Linux 2.6.22 */
 
@@ -172,7 +172,7 @@ static int
 check_scratch (struct host_report *r, struct v2v_error **err)
 {
   const char *env = getenv ("TMPDIR");
-  const char *dir = env != NULL && *env != '\0' ? env : "/tmp";
+  const char *dir = env != NULL && *env == '/' ? env : "/var/tmp";
   struct statvfs st;
   char text[32], wants[32];
   uint64_t has;

@@ -41,9 +41,6 @@
 #define WATCH_MS 200
 /* Arguments of QEMU with 256 drives stay below this. */
 #define MAX_CMDLINE (256u << 10)
-/* LUKS2 opens a key with up to 1 GiB (Argon2id); SELinux labels of large
- * folders need as much. */
-#define MEMORY_MIB 2560
 
 /* QEMU stops a guest whose disk cannot be written and waits for room.  With
  * less than this it cannot go on: a cluster and its tables. */
@@ -55,8 +52,8 @@ struct v2v_appliance {
   guestfs_h *g;
   enum v2v_accelerator accelerator;
   const atomic_bool *cancel;
-  char *mark;    /* our overlay, as QEMU's arguments spell it */
-  char *overlay; /* its path */
+  char *overlay; /* its path, canonical */
+  char *mark;    /* the same, as QEMU's arguments spell it */
   bool running;
 
   pthread_t watcher;
@@ -288,7 +285,7 @@ configure (struct v2v_appliance *a, struct v2v_error **err)
       guestfs_set_backend (g, "direct") == -1)
     return v2v_appliance_fail (a, err, "appliance");
   if (getenv ("LIBGUESTFS_MEMSIZE") == NULL &&
-      guestfs_set_memsize (g, MEMORY_MIB) == -1)
+      guestfs_set_memsize (g, V2V_APPLIANCE_MEMORY_MIB) == -1)
     return v2v_appliance_fail (a, err, "appliance");
   /* Ctrl-C is for us; the watcher ends the appliance. */
   if (guestfs_set_pgroup (g, 1) == -1 ||
@@ -360,10 +357,16 @@ make (const struct v2v_appliance_drive *drives, size_t n,
     return NULL;
   }
   assert (n > 0);
-  a->mark = spell_for_qemu (drives[0].path);
-  a->overlay = strdup (drives[0].path);
-  if (a->mark == NULL || a->overlay == NULL) {
-    free (a->mark);
+  /* libguestfs gives QEMU what realpath(3) makes of a path: "./x", "d//x" or
+   * a folder that is a link would not be found among its arguments. */
+  a->overlay = realpath (drives[0].path, NULL);
+  if (a->overlay == NULL) {
+    v2v_fail_errno (err, "%s", drives[0].path);
+    free (a);
+    return NULL;
+  }
+  a->mark = spell_for_qemu (a->overlay);
+  if (a->mark == NULL) {
     free (a->overlay);
     free (a);
     v2v_fail_nomem (err);

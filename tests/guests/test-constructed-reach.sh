@@ -71,7 +71,7 @@ no_process () { # WHAT
 }
 start () {
     setsid "$abs_top_builddir/run" v2v convert --progress none "$@" \
-        "$work/g.vmx" -o "$work/out" >log 2>&1 &
+        "$work/g.vmx" -o "${out:-$work/out}" >log 2>&1 &
     pid=$!
 }
 wait_for_appliance () {
@@ -84,13 +84,19 @@ wait_for_appliance () {
     fail "no appliance after $i steps: $(ours)"
 }
 
-# ---- stopped and killed in the appliance
+# ---- stopped and killed in the appliance, whose overlay QEMU calls by another
+# name than we were given
+ln -s . here
+out=$work/./here//out
 start
 wait_for_appliance
 sleep 2
 kill -TERM $pid
+since=$SECONDS
 status=0
 wait $pid || status=$?
+[ $((SECONDS - since)) -lt 10 ] || fail "SIGTERM: the appliance went on"
+unset out
 [ $status = 130 ] || fail "SIGTERM: status $status: $(cat log)"
 untouched SIGTERM
 no_process SIGTERM
