@@ -141,6 +141,16 @@ guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
   return 0;
 }
 
+/* No version of an operating system is greater ("openSUSE 42.3"); its number
+ * is a text of the guest's, and is reckoned with. */
+#define MAX_VERSION 9999
+
+static int
+bounded (int version)
+{
+  return version < 0 ? -1 : version > MAX_VERSION ? MAX_VERSION : version;
+}
+
 /* ---- file systems ---- */
 
 /* The unique GUID of a GPT partition; NULL when DEVICE is none. */
@@ -220,8 +230,8 @@ fill_identity (struct v2v_guest *g, struct guest_appliance *h, const char *root,
       known (guestfs_inspect_get_product_variant (gfsh, root));
   os->arch = known (guestfs_inspect_get_arch (gfsh, root));
   os->hostname = known (guestfs_inspect_get_hostname (gfsh, root));
-  os->major = guestfs_inspect_get_major_version (gfsh, root);
-  os->minor = guestfs_inspect_get_minor_version (gfsh, root);
+  os->major = bounded (guestfs_inspect_get_major_version (gfsh, root));
+  os->minor = bounded (guestfs_inspect_get_minor_version (gfsh, root));
   os->package_format = known (guestfs_inspect_get_package_format (gfsh, root));
   os->package_management =
       known (guestfs_inspect_get_package_management (gfsh, root));
@@ -398,17 +408,15 @@ fill_build (struct v2v_guest *g, struct guest_appliance *h, const char *root)
   guestfs_hivex_close (gfs (h));
 }
 
-/* The EFI system partition of the disk that holds ROOT; NULL if none. */
+/* The EFI system partition of DISK; NULL if none. */
 static char *
-find_esp (guestfs_h *gfsh, const char *root)
+find_esp_on (guestfs_h *gfsh, const char *disk)
 {
-  CLEANUP_FREE char *disk = guestfs_part_to_dev (gfsh, root), *table = NULL;
+  CLEANUP_FREE char *table = guestfs_part_get_parttype (gfsh, disk);
   struct guestfs_partition_list *parts;
   char *esp = NULL;
 
-  if (disk == NULL ||
-      (table = guestfs_part_get_parttype (gfsh, disk)) == NULL ||
-      strcmp (table, "gpt") != 0 ||
+  if (table == NULL || strcmp (table, "gpt") != 0 ||
       (parts = guestfs_part_list (gfsh, disk)) == NULL)
     return NULL;
   for (uint32_t i = 0; i < parts->len && esp == NULL; ++i) {
@@ -421,6 +429,24 @@ find_esp (guestfs_h *gfsh, const char *root)
       esp = NULL;
   }
   guestfs_free_partition_list (parts);
+  return esp;
+}
+
+/* The EFI system partition: of the disk that holds ROOT, or of the first one
+ * that has any (an opened BitLocker volume is on no disk, /dev/mapper). */
+static char *
+find_esp (guestfs_h *gfsh, const char *root)
+{
+  CLEANUP_FREE char *own = strncmp (root, "/dev/sd", 7) == 0
+                               ? guestfs_part_to_dev (gfsh, root)
+                               : NULL;
+  CLEANUP_LIST char **disks = NULL;
+  char *esp = own != NULL ? find_esp_on (gfsh, own) : NULL;
+
+  if (esp == NULL)
+    disks = guestfs_list_devices (gfsh);
+  for (size_t i = 0; esp == NULL && disks != NULL && disks[i] != NULL; ++i)
+    esp = find_esp_on (gfsh, disks[i]);
   return esp;
 }
 
