@@ -24,6 +24,8 @@
 #define MBR_TYPE_LDM  0x42
 #define GPT_MAX_ENTRY 4096
 #define FIRST_LOGICAL 5
+/* Steps along the chain, whether they hold a partition or not. */
+#define MAX_LOGICAL 1024
 /* What evidence.c accepts. */
 #define GPT_MAX_ENTRIES 1024
 
@@ -153,7 +155,8 @@ list_logical (struct table *t, uint64_t first, struct v2v_error **err)
   uint64_t at = first;
   unsigned number = FIRST_LOGICAL;
 
-  while (t->out->len < V2V_MAX_PARTITIONS) {
+  for (unsigned i = 0; i < MAX_LOGICAL && t->out->len < V2V_MAX_PARTITIONS;
+       ++i) {
     uint8_t sector[512];
     const uint8_t *e = sector + MBR_TABLE, *link = e + MBR_ENTRY;
     const int r = read_at (t, sector, sizeof sector, at * t->sector, err);

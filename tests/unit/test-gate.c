@@ -175,6 +175,26 @@ test_a_chain_of_logical_partitions_that_turns_back_ends (void **state)
 }
 
 static void
+test_a_chain_of_empty_links_ends_after_1024_steps (void **state)
+{
+  struct v2v_partitions p;
+
+  (void) state;
+  put_mbr (0, 0x05, 200, 1500);
+  for (uint32_t i = 0; i < 1024; ++i)
+    put_mbr_at (disk + (size_t) (200 + i) * 512, 1, 0x05, i + 1, 1);
+  put_mbr_at (disk + (size_t) 1223 * 512, 0, 0x83, 1, 1);
+  p = partitions (DISK);
+  assert_int_equal (p.len, 1);
+  v2v_partitions_clear (&p);
+  memset (disk + (size_t) 1223 * 512 + 446, 0, 16);
+  put_mbr_at (disk + (size_t) 1224 * 512, 0, 0x83, 1, 1);
+  p = partitions (DISK);
+  assert_int_equal (p.len, 0);
+  v2v_partitions_clear (&p);
+}
+
+static void
 test_a_partition_past_the_end_is_cut_off (void **state)
 {
   struct v2v_error *err = NULL;
@@ -610,6 +630,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     T (test_logical_partitions_are_numbered_from_five),
     T (test_a_chain_of_logical_partitions_that_turns_back_ends),
+    T (test_a_chain_of_empty_links_ends_after_1024_steps),
     T (test_a_partition_past_the_end_is_cut_off),
     T (test_real_gpt_by_sfdisk),
     T (test_clean_disks_pass_without_a_finding),
