@@ -165,10 +165,12 @@ follow_links (struct v2v_guest *g, char *real, struct v2v_error **err)
 
 /* ---- files ---- */
 
-/* Write FD's contents beside REAL and rename. */
+/* Write FD's contents beside REAL and rename.  What is not contents, mode or
+ * owner goes over too when REAL IS_THERE: hives without their security
+ * descriptor could be written by everyone. */
 static int
-replace_file (struct v2v_guest *g, int fd, const char *real, uint32_t mode,
-              uint32_t uid, uint32_t gid, struct v2v_error **err)
+replace_file (struct v2v_guest *g, int fd, const char *real, bool is_there,
+              const struct v2v_guest_stat *st, struct v2v_error **err)
 {
   CLEANUP_FREE char *part = NULL;
 
@@ -176,7 +178,9 @@ replace_file (struct v2v_guest *g, int fd, const char *real, uint32_t mode,
     part = NULL;
     return v2v_fail_nomem (err);
   }
-  if (g->ops->upload (g->h, fd, part, mode, uid, gid, err) == -1 ||
+  if (g->ops->upload (g->h, fd, part, st->mode, st->uid, st->gid, err) == -1 ||
+      (is_there && g->ops->copy_attributes != NULL &&
+       g->ops->copy_attributes (g->h, real, part, err) == -1) ||
       g->ops->rename (g->h, part, real, err) == -1) {
     g->ops->remove (g->h, part, NULL);
     return -1;
@@ -190,12 +194,13 @@ write_fd (struct v2v_guest *g, int fd, const char *path, const char *real,
           const char *why, struct v2v_error **err)
 {
   struct v2v_guest_stat st = { .mode = mode ? mode : 0644 };
+  const int there = g->ops->stat (g->h, real, true, &st, err);
 
-  if (g->ops->stat (g->h, real, true, &st, err) == -1)
+  if (there == -1)
     return -1;
   if (!(flags & V2V_WRITE_NO_UNDO) && save_original (g, real, err) == -1)
     return -1;
-  if (replace_file (g, fd, real, st.mode, st.uid, st.gid, err) == -1 ||
+  if (replace_file (g, fd, real, there == 1, &st, err) == -1 ||
       v2v_journal_add (&g->journal, V2V_CHANGE_FILE, path, NULL, before, after,
                        why, err) == -1)
     return -1;

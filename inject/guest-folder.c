@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 
 #include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
@@ -28,6 +29,10 @@
 struct folder {
   int fd; /* the guest's root */
 };
+
+/* Linux's bounds of extended attributes (linux/limits.h, xattr(7)). */
+#define MAX_XATTR_NAMES 65536
+#define MAX_XATTR_VALUE 65536
 
 /* As many links as the kernel follows in one path. */
 #define MAX_LINKS 40
@@ -324,6 +329,31 @@ folder_upload (void *h, int in, const char *path, uint32_t mode, uint32_t uid,
   return 0;
 }
 
+/* Best effort: the file system of a test need not have any. */
+static int
+folder_copy_attributes (void *h, const char *from, const char *to,
+                        struct v2v_error **err)
+{
+  CLEANUP_CLOSE int in = open_in (h, from, O_RDONLY, 0);
+  CLEANUP_CLOSE int out = open_in (h, to, O_RDONLY, 0);
+  CLEANUP_FREE char *names = malloc (MAX_XATTR_NAMES);
+  CLEANUP_FREE char *value = malloc (MAX_XATTR_VALUE);
+  ssize_t len;
+
+  if (names == NULL || value == NULL)
+    return v2v_fail_nomem (err);
+  if (in == -1 || out == -1)
+    return 0;
+  len = flistxattr (in, names, MAX_XATTR_NAMES);
+  for (ssize_t i = 0; i < len; i += (ssize_t) strlen (names + i) + 1) {
+    const ssize_t n = fgetxattr (in, names + i, value, MAX_XATTR_VALUE);
+
+    if (n != -1)
+      fsetxattr (out, names + i, value, (size_t) n, 0);
+  }
+  return 0;
+}
+
 static int
 folder_mkdir (void *h, const char *path, uint32_t mode, struct v2v_error **err)
 {
@@ -478,6 +508,7 @@ static const struct v2v_guest_ops folder_ops = {
   .read = folder_read,
   .download = folder_download,
   .upload = folder_upload,
+  .copy_attributes = folder_copy_attributes,
   .mkdir = folder_mkdir,
   .remove = folder_remove,
   .remove_tree = folder_remove_tree,

@@ -23,6 +23,10 @@ struct v2v_guest_ops {
   /* Make or truncate, write from FD's start to its end, set mode and owner. */
   int (*upload) (void *h, int fd, const char *path, uint32_t mode, uint32_t uid,
                  uint32_t gid, struct v2v_error **err);
+  /* [opt] What else belongs to the file FROM (access lists, labels, DOS
+   * attributes) also for the file TO; as far as the file system has it. */
+  int (*copy_attributes) (void *h, const char *from, const char *to,
+                          struct v2v_error **err);
   int (*mkdir) (void *h, const char *path, uint32_t mode,
                 struct v2v_error **err);
   int (*remove) (void *h, const char *path, struct v2v_error **err);

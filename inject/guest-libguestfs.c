@@ -19,12 +19,15 @@
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
+#include "formats/core/log.h"
 #include "formats/core/text.h"
 #include "inject/guest-front.h"
 #include "inject/guest-libguestfs.h"
 
 /* The end of a program's output that is kept. */
 #define MAX_OUTPUT (64u << 10)
+/* What is read of a file in one call. */
+#define READ_PIECE (1u << 20)
 /* Beyond its own limit, before the appliance is ended as a whole. */
 #define RUN_GRACE_SECONDS 90
 
@@ -101,27 +104,47 @@ gfs_readlink (void *h, const char *path, struct v2v_error **err)
   return target;
 }
 
+/* In pieces that fit into a message of libguestfs (4 MiB), so that no more is
+ * moved than is wanted: a hiberfil.sys has many GB, of which 4 bytes count. */
 static void *
 gfs_read (void *h, const char *path, size_t max, size_t *ret_len,
           struct v2v_error **err)
 {
-  CLEANUP_FREE char *data = NULL;
-  size_t len;
-  char *p;
+  CLEANUP_FREE char *data = malloc (1);
+  size_t len = 0, room = 0;
 
-  data = guestfs_read_file (gfs (h), path, &len);
-  if (data == NULL) {
-    fail (h, path, err);
-    return NULL;
+  while (data != NULL && len < max) {
+    const size_t want = max - len < READ_PIECE ? max - len : READ_PIECE;
+    CLEANUP_FREE char *piece = NULL;
+    size_t n = 0;
+
+    piece = guestfs_pread (gfs (h), path, (int) want, (int64_t) len, &n);
+    if (piece == NULL) {
+      fail (h, path, err);
+      return NULL;
+    }
+    if (n == 0)
+      break;
+    if (n > want)
+      n = want;
+    if (n > room - len) {
+      char *p;
+
+      room = 2 * len + n;
+      p = realloc (data, room + 1);
+      if (p == NULL) {
+        v2v_fail_nomem (err);
+        return NULL;
+      }
+      data = p;
+    }
+    memcpy (data + len, piece, n);
+    len += n;
   }
-  if (len > max)
-    len = max;
-  p = realloc (data, len + 1);
-  if (p == NULL) {
+  if (data == NULL) {
     v2v_fail_nomem (err);
     return NULL;
   }
-  data = p;
   data[len] = '\0';
   *ret_len = len;
   return STEAL (data);
@@ -201,6 +224,34 @@ gfs_upload (void *h, int fd, const char *path, uint32_t mode, uint32_t uid,
                  gfs_chmod (h, path, mode, err) == -1
              ? -1
              : 0;
+}
+
+/* What ntfs-3g shows of a file's security descriptor and DOS attributes, which
+ * a list of its attributes leaves out ("Extended attributes" of its manual). */
+static int
+gfs_copy_attributes (void *h, const char *from, const char *to,
+                     struct v2v_error **err)
+{
+  static const char *const ntfs[] = { "system.ntfs_acl", "system.ntfs_attrib" };
+  bool is_ntfs = false;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (ntfs); ++i) {
+    size_t len;
+    CLEANUP_FREE char *value = guestfs_lgetxattr (gfs (h), from, ntfs[i], &len);
+
+    if (value == NULL)
+      continue;
+    is_ntfs = true;
+    if (guestfs_lsetxattr (gfs (h), ntfs[i], value, (int) len, to) == -1)
+      return fail (h, to, err);
+  }
+  /* Not every file system has any: FAT. */
+  if (!is_ntfs && guestfs_copy_attributes (gfs (h), from, to,
+                                           GUESTFS_COPY_ATTRIBUTES_XATTRIBUTES,
+                                           1, -1) == -1)
+    v2v_debug ("guest: %s: extended attributes: %s", from,
+               guestfs_last_error (gfs (h)));
+  return 0;
 }
 
 static int
@@ -375,11 +426,11 @@ gfs_close (void *h)
 #define LIBGUESTFS_OPS                                                         \
   .name = "libguestfs", .stat = gfs_stat, .list = gfs_list,                    \
   .readlink = gfs_readlink, .read = gfs_read, .download = gfs_download,        \
-  .upload = gfs_upload, .mkdir = gfs_mkdir, .remove = gfs_remove,              \
-  .remove_tree = gfs_remove_tree, .rename = gfs_rename,                        \
-  .symlink = gfs_symlink, .chmod = gfs_chmod, .chown = gfs_chown,              \
-  .space = gfs_space, .selinux_relabel = gfs_selinux_relabel,                  \
-  .close = gfs_close
+  .upload = gfs_upload, .copy_attributes = gfs_copy_attributes,                \
+  .mkdir = gfs_mkdir, .remove = gfs_remove, .remove_tree = gfs_remove_tree,    \
+  .rename = gfs_rename, .symlink = gfs_symlink, .chmod = gfs_chmod,            \
+  .chown = gfs_chown, .space = gfs_space,                                      \
+  .selinux_relabel = gfs_selinux_relabel, .close = gfs_close
 
 static const struct v2v_guest_ops native_ops = {
   LIBGUESTFS_OPS,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
@@ -405,6 +406,24 @@ test_a_key_without_a_file_is_refused_and_not_repeated (void **vs)
   v2v_guest_keys_clear (&keys);
 }
 
+static void
+test_what_belongs_to_a_file_stays_when_it_is_written (void **vs)
+{
+  struct state *s = *vs;
+  CLEANUP_FREE char *path = NULL;
+  struct v2v_error *err = NULL;
+  char value[8] = { 0 };
+
+  assert_int_not_equal (asprintf (&path, "%s/etc/fstab", s->dir), -1);
+  if (setxattr (path, "user.v2v", "kept", 4, 0) == -1)
+    skip (); /* this file system has no extended attributes */
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/fstab", "new\n", 0, "test", &err), 1);
+  assert_null (err);
+  assert_int_equal (getxattr (path, "user.v2v", value, sizeof value), 4);
+  assert_string_equal (value, "kept");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown (f, setup, teardown)
 int
 main (void)
@@ -417,6 +436,7 @@ main (void)
     TEST (test_a_secret_is_not_in_the_journal),
     TEST (test_no_undo_is_honoured),
     TEST (test_a_link_is_followed_and_stays),
+    TEST (test_what_belongs_to_a_file_stays_when_it_is_written),
     TEST (test_links_in_a_circle_are_refused),
     TEST (test_no_link_leads_out_of_the_guest),
     TEST (test_removing_a_tree_does_not_follow_links),
