@@ -24,11 +24,7 @@ fi
 step () { printf '\n== %s\n' "$*"; }
 
 step "packages"
-if [ -n "$source" ]; then
-    "$top/tests/packages.sh" build
-else
-    "$top/tests/packages.sh" sample
-fi
+"$top/tests/packages.sh" sample
 
 step "build (log: $build.log)"
 mkdir -p "$build"

@@ -17,8 +17,8 @@ build=(
 # A machine to convert is made, not stored; its guest is reached by an
 # appliance.
 sample=(
-    debootstrap dosfstools e2fsprogs fdisk linux-image-amd64 mtools nbdkit
-    qemu-system-x86 qemu-utils
+    debootstrap dosfstools e2fsprogs fdisk libguestfs-xfs linux-image-amd64
+    mtools nbdkit qemu-system-x86 qemu-utils
 )
 test=(
     7zip btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio
