@@ -182,8 +182,9 @@ write_reports (struct conversion *c, const struct v2v_report *report,
 
   result->report = v2v_report_to_json (report);
   json = dump (result->report, err);
-  if (json == NULL || v2v_deposit_write (c->deposit, "report.json", json,
-                                         strlen (json), err) == -1)
+  if (json == NULL ||
+      v2v_deposit_write_private (c->deposit, "report.json", json, strlen (json),
+                                 err) == -1)
     return -1;
   result->text = v2v_report_to_text (report, err);
   if (result->text == NULL)

@@ -194,7 +194,7 @@ v2v_firstboot_add_file (struct v2v_guest *g, unsigned order,
   if (read_host_file (host_path, &text, err) == -1)
     return -1;
   return v2v_firstboot_add (g, order, slash ? slash + 1 : host_path,
-                            text.ptr ? text.ptr : "", text.len, false, err);
+                            text.ptr ? text.ptr : "", text.len, true, err);
 }
 
 int

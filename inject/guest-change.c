@@ -17,8 +17,6 @@
 #include "formats/core/digest.h"
 #include "inject/guest-front.h"
 
-/* Texts up to this length stand in the journal as they are. */
-#define JOURNAL_MAX_TEXT (64u << 10)
 /* What is compared and saved through memory; larger files by digest only. */
 #define MAX_IN_MEMORY (64u << 20)
 /* Originals beyond this are not saved: an initramfs is far below. */
@@ -97,24 +95,6 @@ save_original (struct v2v_guest *g, const char *real, struct v2v_error **err)
   if (make_parents (host, err) == -1)
     return -1;
   return v2v_guest_download (g, real, host, MAX_UNDO_BYTES, err);
-}
-
-/* How contents look in the journal; NULL when out of memory. */
-static char *
-describe (const void *data, size_t len, unsigned flags)
-{
-  uint8_t hash[V2V_SHA256_SIZE];
-  char hex[2 * V2V_SHA256_SIZE + 1];
-  char *s;
-
-  if (flags & V2V_WRITE_SECRET)
-    return strdup ("(secret)");
-  if (len <= JOURNAL_MAX_TEXT && memchr (data, '\0', len) == NULL &&
-      v2v_is_valid_utf8 (data, len))
-    return strndup (data, len);
-  v2v_sha256 (data, len, hash);
-  v2v_hex (hash, sizeof hash, hex);
-  return asprintf (&s, "sha256:%s, %zu bytes", hex, len) == -1 ? NULL : s;
 }
 
 /* The file a link at REAL leads to is what is written: renaming over the link
@@ -270,12 +250,19 @@ v2v_guest_write (struct v2v_guest *g, const char *path, const void *data,
       return -1;
     if (old_len == len && memcmp (old, data, len) == 0)
       return 0;
-    before = describe (old, old_len, flags);
+    if (guest_describe_change (old, old_len, data, len, flags,
+                               !(st.mode & S_IROTH), &before, &after) == -1)
+      return v2v_fail_nomem (err);
   }
-  else if (r == 1) {
-    before = strdup ("(large file)");
+  else {
+    if (r == 1)
+      before = strdup ("(large file)");
+    after = guest_describe (data, len, flags,
+                            !((r == 1 ? st.mode
+                               : mode ? mode
+                                      : 0644) &
+                              S_IROTH));
   }
-  after = describe (data, len, flags);
   if (after == NULL || (r == 1 && before == NULL))
     return v2v_fail_nomem (err);
   fd = open_scratch (g, err);
@@ -440,14 +427,15 @@ remove_file (struct v2v_guest *g, const char *path, unsigned flags,
     if (asprintf (&before, "-> %s", target) == -1)
       before = NULL;
   }
-  else if (st.type == V2V_FILE_REGULAR && st.size_bytes <= JOURNAL_MAX_TEXT) {
+  else if (st.type == V2V_FILE_REGULAR &&
+           st.size_bytes <= GUEST_JOURNAL_MAX_TEXT) {
     size_t len;
     CLEANUP_FREE void *data =
-        g->ops->read (g->h, real, JOURNAL_MAX_TEXT, &len, err);
+        g->ops->read (g->h, real, GUEST_JOURNAL_MAX_TEXT, &len, err);
 
     if (data == NULL)
       return -1;
-    before = describe (data, len, flags);
+    before = guest_describe (data, len, flags, !(st.mode & S_IROTH));
   }
   else if (asprintf (&before, "%" PRIu64 " bytes", st.size_bytes) == -1) {
     before = NULL;

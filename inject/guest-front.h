@@ -25,6 +25,16 @@ struct v2v_guest {
 int guest_check_path (const char *path, struct v2v_error **err);
 char *guest_real_path (struct v2v_guest *g, const char *path,
                        struct v2v_error **err);
+/* Texts up to this length stand in the journal as texts. */
+#define GUEST_JOURNAL_MAX_TEXT (64u << 10)
+/* How contents look in the journal; NULL when out of memory.  IS_PRIVATE: not
+ * everyone in the guest may read the file. */
+char *guest_describe (const void *data, size_t len, unsigned flags,
+                      bool is_private);
+/* The same of contents that replace others. */
+int guest_describe_change (const void *old, size_t old_len, const void *data,
+                           size_t len, unsigned flags, bool is_private,
+                           char **ret_before, char **ret_after);
 /* Remove a folder of the host with its contents, as far as possible. */
 void guest_remove_host_tree (const char *path);
 

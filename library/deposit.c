@@ -349,9 +349,9 @@ v2v_deposit_path (const struct v2v_deposit *d, const char *file,
   return path;
 }
 
-int
-v2v_deposit_write (struct v2v_deposit *d, const char *file, const void *bytes,
-                   unsigned long len, struct v2v_error **err)
+static int
+write_file (struct v2v_deposit *d, const char *file, const void *bytes,
+            unsigned long len, bool is_private, struct v2v_error **err)
 {
   const char *p = bytes;
   CLEANUP_CLOSE int fd = -1;
@@ -359,8 +359,10 @@ v2v_deposit_write (struct v2v_deposit *d, const char *file, const void *bytes,
   if (!v2v_check_plain_name (file, err))
     return -1;
   fd = openat (d->part_fd, file,
-               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (fd == -1)
+               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+               is_private ? 0600 : 0666);
+  /* A run that was resumed may find an older file. */
+  if (fd == -1 || (is_private && fchmod (fd, 0600) == -1))
     return v2v_fail_errno (err, "%s/%s/%s", d->dir, d->part, file);
   while (len > 0) {
     const ssize_t n = write (fd, p, len);
@@ -377,6 +379,21 @@ v2v_deposit_write (struct v2v_deposit *d, const char *file, const void *bytes,
   if (close (STEAL_FD (fd)) == -1)
     return v2v_fail_errno (err, "%s/%s/%s: close", d->dir, d->part, file);
   return 0;
+}
+
+int
+v2v_deposit_write (struct v2v_deposit *d, const char *file, const void *bytes,
+                   unsigned long len, struct v2v_error **err)
+{
+  return write_file (d, file, bytes, len, false, err);
+}
+
+int
+v2v_deposit_write_private (struct v2v_deposit *d, const char *file,
+                           const void *bytes, unsigned long len,
+                           struct v2v_error **err)
+{
+  return write_file (d, file, bytes, len, true, err);
 }
 
 /* ---- the end ---- */

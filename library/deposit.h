@@ -26,6 +26,10 @@ char *v2v_deposit_path (const struct v2v_deposit *d, const char *file,
 int v2v_deposit_write (struct v2v_deposit *d, const char *file,
                        const void *bytes, unsigned long len,
                        struct v2v_error **err);
+/* The same for its owner alone (0600). */
+int v2v_deposit_write_private (struct v2v_deposit *d, const char *file,
+                               const void *bytes, unsigned long len,
+                               struct v2v_error **err);
 /* Remove the folder NAME of the working folder with all that is in it; it
  * need not be there. */
 int v2v_deposit_remove_folder (struct v2v_deposit *d, const char *name,

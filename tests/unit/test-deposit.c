@@ -320,6 +320,26 @@ test_a_lock_of_a_killed_run_does_not_hold (void **state)
   test_tmpdir_remove (dir);
 }
 
+static void
+test_a_private_file_is_its_owners_alone (void **state)
+{
+  char *dir = test_tmpdir ();
+  struct v2v_error *err = NULL;
+  struct v2v_deposit *d = begin (dir, "web", false);
+  CLEANUP_FREE char *path = NULL;
+  struct stat st;
+
+  (void) state;
+  /* A run that is resumed may find a file that all can read. */
+  put (d, "report.json", "old");
+  assert_ok (v2v_deposit_write_private (d, "report.json", "{}", 2, &err), err);
+  path = v2v_deposit_path (d, "report.json", &err);
+  assert_int_equal (stat (path, &st), 0);
+  assert_int_equal (st.st_mode & 07777, 0600);
+  v2v_deposit_close (d);
+  test_tmpdir_remove (dir);
+}
+
 int
 main (void)
 {
@@ -327,6 +347,7 @@ main (void)
     cmocka_unit_test (test_nothing_is_seen_before_commit),
     cmocka_unit_test (test_close_without_commit_leaves_nothing),
     cmocka_unit_test (test_clashes_are_numbered),
+    cmocka_unit_test (test_a_private_file_is_its_owners_alone),
     cmocka_unit_test (test_a_name_taken_meanwhile_is_not_replaced),
     cmocka_unit_test (test_two_runs_are_kept_apart),
     cmocka_unit_test (test_resume_finds_what_was_kept),

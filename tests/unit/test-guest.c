@@ -81,14 +81,66 @@ test_a_change_is_journalled_and_the_original_is_saved (void **vs)
                     1);
   c = v2v_journal_find (v2v_guest_journal (s->g), "/etc/fstab", NULL);
   assert_non_null (c);
-  assert_string_equal (c->before, "/dev/sda1 / ext4 defaults 0 1\n");
-  assert_string_equal (c->after, "new\n");
+  /* Not everyone may read it: no text. */
+  assert_memory_equal (c->before, "sha256:", 7);
+  assert_memory_equal (c->after, "sha256:", 7);
   assert_string_equal (c->why, "device names do not survive");
   guest_tree_assert_text (s->dir, "/etc/fstab", "new\n");
   assert_int_equal (guest_tree_mode (s->dir, "/etc/fstab"), 0640);
   assert_false (guest_tree_exists (s->dir, "/etc/fstab.v2v-new"));
   guest_tree_assert_text (s->undo, "/files/etc/fstab",
                           "/dev/sda1 / ext4 defaults 0 1\n");
+}
+
+static void
+test_of_a_text_only_changed_lines_are_journalled (void **vs)
+{
+  struct state *s = *vs;
+  struct v2v_error *err = NULL;
+  const struct v2v_change *c;
+  static const char old[] = "/dev/sda1 / ext4 defaults 0 1\n"
+                            "//nas/x /x cifs user=u,password=hunter2 0 0\n"
+                            "/dev/sda2 none swap sw 0 0";
+  static const char new[] = "UUID=1 / ext4 defaults 0 1\n"
+                            "//nas/x /x cifs user=u,password=hunter2 0 0\n"
+                            "UUID=2 none swap sw 0 0\n";
+
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/open", old, 0644, "", &err), 1);
+  c = v2v_journal_find (v2v_guest_journal (s->g), "/etc/open", NULL);
+  assert_null (c->before);
+  assert_string_equal (c->after, old);
+  assert_int_equal (v2v_guest_write_text (s->g, "/etc/open", new, 0, "", &err),
+                    1);
+  c = v2v_journal_find (v2v_guest_journal (s->g), "/etc/open", NULL);
+  assert_string_equal (
+      c->before, "/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0");
+  assert_string_equal (c->after,
+                       "UUID=1 / ext4 defaults 0 1\nUUID=2 none swap sw 0 0\n");
+  /* The same lines in another order: the text is not shown for it. */
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/order", "a\nb\n", 0644, "", &err), 1);
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/order", "b\na\n", 0, "", &err), 1);
+  c = v2v_journal_find (v2v_guest_journal (s->g), "/etc/order", NULL);
+  assert_memory_equal (c->before, "sha256:", 7);
+}
+
+static void
+test_a_new_private_file_is_no_text_in_the_journal (void **vs)
+{
+  struct state *s = *vs;
+  struct v2v_error *err = NULL;
+  const struct v2v_change *c;
+
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/wifi", "psk=hunter2\n", 0600, "", &err),
+      1);
+  c = v2v_journal_find (v2v_guest_journal (s->g), "/etc/wifi", NULL);
+  assert_null (strstr (c->after, "hunter2"));
+  assert_int_equal (v2v_guest_remove (s->g, "/etc/wifi", "", &err), 1);
+  c = v2v_journal_find (v2v_guest_journal (s->g), "/etc/wifi", NULL);
+  assert_null (strstr (c->before, "hunter2"));
 }
 
 static void
@@ -430,6 +482,8 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     TEST (test_a_change_is_journalled_and_the_original_is_saved),
+    TEST (test_of_a_text_only_changed_lines_are_journalled),
+    TEST (test_a_new_private_file_is_no_text_in_the_journal),
     TEST (test_the_first_original_is_kept),
     TEST (test_a_file_of_our_own_is_no_original),
     TEST (test_the_same_contents_are_no_change),
