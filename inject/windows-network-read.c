@@ -527,6 +527,21 @@ pair_model (windows_nic_vector *nics, const struct v2v_machine *m,
       mine[next++]->pair = &m->nics[i];
 }
 
+/* One adapter with addresses, one in the machine: they are the same, whatever
+ * their models (the machine's may be unknown, or just have been exchanged),
+ * unless the registry has another one of the machine's model.  Then the one
+ * with addresses may be removed hardware, and that other one, on DHCP, in use.
+ */
+static bool
+is_only_choice (const windows_nic_vector *nics, const struct windows_nic *n,
+                const struct v2v_nic *mine)
+{
+  for (size_t i = 0; i < nics->len; ++i)
+    if (nics->ptr[i] != n && fits (mine, nics->ptr[i]->model))
+      return false;
+  return true;
+}
+
 void
 windows_pair_nics (windows_nic_vector *nics, const struct v2v_machine *m)
 {
@@ -538,7 +553,7 @@ windows_pair_nics (windows_nic_vector *nics, const struct v2v_machine *m)
       only = nics->ptr[i];
       ++nr;
     }
-  if (nr == 1 && m->nr_nics == 1) {
+  if (nr == 1 && m->nr_nics == 1 && is_only_choice (nics, only, &m->nics[0])) {
     only->pair = &m->nics[0];
     return;
   }

@@ -50,7 +50,7 @@ void windows_nics_clear (windows_nic_vector *nics);
  * addresses are left out, with a finding. */
 int windows_read_nics (struct windows_guest *w, const char *set,
                        windows_nic_vector *ret, struct v2v_error **err);
-/* Fill "pair": one with one; else by model, in the order of their slots. */
+/* Fill "pair": one with one, if no other fits; else by model, in the order of their slots. */
 void windows_pair_nics (windows_nic_vector *nics, const struct v2v_machine *m);
 
 /* Dotted decimal, four parts, nothing else; canonical in RET. */

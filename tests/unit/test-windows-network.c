@@ -219,6 +219,38 @@ test_constructed_equal_slots_are_undecided (void **state)
   free (v.ptr);
 }
 
+/* The machine's only adapter is a vmxnet3 on DHCP: the addresses of an e1000
+ * that was removed long ago belong to no one. */
+static void
+test_constructed_removed_adapter_gives_its_addresses_to_no_other (void **state)
+{
+  windows_nic_vector v = V2V_VECTOR_INIT;
+  struct windows_nic ghost = { .model = "e1000", .is_static = true };
+  struct windows_nic now = { .model = "vmxnet3" };
+  struct v2v_nic nic = { .model = (char *) "vmxnet3" };
+  const struct v2v_machine m = { .nics = &nic, .nr_nics = 1 };
+
+  (void) state;
+  assert_int_equal (windows_nic_vector_append (&v, &ghost), 0);
+  assert_int_equal (windows_nic_vector_append (&v, &now), 0);
+  windows_pair_nics (&v, &m);
+  assert_null (ghost.pair);
+  assert_ptr_equal (now.pair, &nic);
+  /* Two of one model: which of them is in the machine? */
+  now.pair = NULL;
+  now.model = "e1000";
+  nic.model = (char *) "e1000";
+  windows_pair_nics (&v, &m);
+  assert_null (ghost.pair);
+  assert_null (now.pair);
+  /* No other can be meant. */
+  nic.model = (char *) "vmxnet3";
+  windows_pair_nics (&v, &m);
+  assert_ptr_equal (ghost.pair, &nic);
+  assert_null (now.pair);
+  free (v.ptr);
+}
+
 static void
 test_constructed_new_mac_addresses (void **state)
 {
@@ -431,6 +463,8 @@ main (void)
     cmocka_unit_test (test_constructed_several_adapters_pair_by_model_and_slot),
     cmocka_unit_test (test_constructed_undecided_is_left_alone_and_said),
     cmocka_unit_test (test_constructed_equal_slots_are_undecided),
+    cmocka_unit_test (
+        test_constructed_removed_adapter_gives_its_addresses_to_no_other),
     cmocka_unit_test (test_constructed_new_mac_addresses),
     cmocka_unit_test (test_constructed_hostile_values_go_nowhere),
     cmocka_unit_test (test_connection_names),
