@@ -345,22 +345,49 @@ add_device_path (struct windows_guest *w, const struct driver_folder *f,
 
 /* ---- the first boot ---- */
 
+/* Is the folder Drivers there for us alone?  What an offline tool makes is open
+ * to everybody, and who can write there can put a "v2v" of his own in place of
+ * ours.  One that was there keeps its access control. */
+static int
+is_ours (struct windows_guest *w, struct v2v_error **err)
+{
+  CLEANUP_FREE char *path = NULL;
+  CLEANUP_LIST char **names = NULL;
+
+  if (asprintf (&path, "%s/Drivers", w->systemroot) == -1) {
+    path = NULL;
+    return v2v_fail_nomem (err);
+  }
+  names = v2v_guest_list (w->g, path, err);
+  if (names == NULL)
+    return -1;
+  for (size_t i = 0; names[i] != NULL; ++i)
+    if (strcasecmp (names[i], "v2v") != 0)
+      return 0;
+  return 1;
+}
+
 /* /add-driver is new in Windows 10 1607 (build 14393). */
 static int
-script_of (struct windows_guest *w, const struct driver_folder *f,
+script_of (struct windows_guest *w, const struct driver_folder *f, bool ours,
            struct v2v_str *s)
 {
   const bool modern = w->os->build >= 14393;
 
+  /* The outer one first. */
   if (v2v_str_printf (s,
                       "@echo off\n"
                       "rem v2v-run-again: yes\n"
                       "rem v2v-time-limit: 3600\n"
                       "set result=250\n"
+                      "%s"
                       "\"%%SystemRoot%%\\System32\\icacls.exe\" "
                       "\"%%SystemRoot%%\\Drivers\\v2v\" /reset /t /q\n"
                       "cd /d \"%%SystemRoot%%\\Drivers\\v2v\\%s\"\n"
                       "if errorlevel 1 exit /b 1\n",
+                      ours ? "\"%SystemRoot%\\System32\\icacls.exe\" "
+                             "\"%SystemRoot%\\Drivers\" /reset /q\n"
+                           : "",
                       f->name) == -1)
     return -1;
   for (size_t i = 0; i < f->infs.len; ++i) {
@@ -419,6 +446,7 @@ inject_folder (struct windows_guest *w, const char *host, unsigned number,
   struct v2v_str s CLEANUP_STR = V2V_STR_INIT;
   CLEANUP_FREE char *copy = strdup (host), *safe = NULL, *script = NULL;
   char *base;
+  int ours;
 
   if (copy == NULL)
     return v2v_fail_nomem (err);
@@ -447,7 +475,10 @@ inject_folder (struct windows_guest *w, const char *host, unsigned number,
   for (size_t i = 0; i < f.infs.len; ++i)
     if (add_device_path (w, &f, f.infs.ptr[i], err) == -1)
       return -1;
-  if (script_of (w, &f, &s) == -1)
+  ours = is_ours (w, err);
+  if (ours == -1)
+    return -1;
+  if (script_of (w, &f, ours == 1, &s) == -1)
     return v2v_fail_nomem (err);
   if (asprintf (&script, "drivers-%s.cmd", f.name) == -1) {
     script = NULL;

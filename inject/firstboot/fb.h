@@ -47,6 +47,8 @@ void fb_wipe_tree (const wchar_t *path, unsigned depth);
 /* System and administrators only, for a file, or a folder and what is in it;
  * DEPTH 0. */
 void fb_lock_tree (const wchar_t *path, unsigned depth);
+/* The same for a folder alone: what is in it is left as it is. */
+void fb_lock_folder (const wchar_t *path);
 
 /* ---- process.c ---- */
 enum fb_ended { FB_EXITED, FB_TIME_OUT, FB_STOPPED, FB_NOT_STARTED };

@@ -158,7 +158,7 @@ fb_wipe_tree (const wchar_t *path, unsigned depth)
 }
 
 static void
-lock_one (const wchar_t *path, bool folder, unsigned depth)
+lock (const wchar_t *path, bool folder)
 {
   /* Protected: nothing is inherited; system and administrators: everything. */
   static const wchar_t sddl[] = L"D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
@@ -169,8 +169,6 @@ lock_one (const wchar_t *path, bool folder, unsigned depth)
   PACL dacl = NULL;
   DWORD e;
 
-  if (folder)
-    fb_lock_tree (path, depth);
   if (wcslen (path) >= FB_PATH ||
       !ConvertStringSecurityDescriptorToSecurityDescriptorW (
           folder ? sddl : sddl_file, SDDL_REVISION_1, &sd, NULL))
@@ -185,6 +183,22 @@ lock_one (const wchar_t *path, bool folder, unsigned depth)
       fb_log_error (path, e);
   }
   LocalFree (sd);
+}
+
+/* A folder before what is in it: nobody can exchange that meanwhile. */
+static void
+lock_one (const wchar_t *path, bool folder, unsigned depth)
+{
+  lock (path, folder);
+  if (folder)
+    fb_lock_tree (path, depth);
+}
+
+void
+fb_lock_folder (const wchar_t *path)
+{
+  if (fb_is_folder (path))
+    lock (path, true);
 }
 
 void

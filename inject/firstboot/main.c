@@ -134,6 +134,28 @@ shut_down (bool restart)
     fb_log_error (L"restarting", GetLastError ());
 }
 
+/* What an offline tool wrote has no access control: until this everybody
+ * could have changed the scripts, or renamed the folder by way of the one that
+ * it lies in, and put a program of his own in its place. */
+static void
+lock_folders (const wchar_t *base)
+{
+  wchar_t parent[FB_PATH], *slash;
+
+  if (wcslen (base) < FB_PATH) {
+    wcscpy (parent, base);
+    slash = wcsrchr (parent, L'\\');
+    if (slash != NULL) {
+      *slash = L'\0';
+      slash = wcsrchr (parent, L'\\');
+    }
+    /* Only the one that the conversion made. */
+    if (slash != NULL && _wcsicmp (slash + 1, L"v2v") == 0)
+      fb_lock_folder (parent);
+  }
+  fb_lock_tree (base, 0);
+}
+
 static enum fb_result
 run (const wchar_t *base, bool is_service)
 {
@@ -145,9 +167,7 @@ run (const wchar_t *base, bool is_service)
     fb_log_open (path);
   fb_log (L"v2v first boot begins");
   if (is_service) {
-    /* What an offline tool wrote has no access control: until this everybody
-     * could have changed the scripts. */
-    fb_lock_tree (base, 0);
+    lock_folders (base);
     if (fb_log_handle () != NULL)
       fb_lock_tree (path, 0);
   }

@@ -251,6 +251,7 @@ fi
 echo '10. as a service: the scripts run, service and folder go, the log stays'
 top="$WINEPREFIX/drive_c/Program Files/v2v" base="$top/firstboot"
 mkdir -p "$base"
+chmod 777 "$top"
 cp "$exe" "$base/v2vfirstboot.exe"
 script 0010-one.cmd 'echo as a service' 'exit /b 250'
 # The values that the conversion writes; then Windows starts.
@@ -272,6 +273,13 @@ done
 [ ! -e "$base" ] || fail "the folder is still there: $(ls -R "$base")
 $(cat "$top/firstboot.log")"
 logged 'as a service'
+# Wine keeps access control as the mode of the file: nobody else may change
+# the folder in which the program lies, or the log.
+for f in "$top" "$top/firstboot.log"; do
+    case $(stat -c %a "$f") in
+        *[2367]) fail "open to everybody: $(stat -c '%a %n' "$f")" ;;
+    esac
+done
 [ -e "$top/firstboot.complete" ] || fail 'no sentinel'
 for _ in $(seq 20); do
     w reg query "$key" >/dev/null || exit 0

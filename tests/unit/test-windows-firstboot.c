@@ -625,6 +625,9 @@ test_fitting_drivers_are_placed_and_queued (void **state)
   }
   assert_non_null (
       strstr (s, "pnputil.exe\" /add-driver \"net & 100%%\\a.INF\" /install"));
+  /* The folder that we made is no longer open to everybody. */
+  assert_non_null (strstr (s, "\"%SystemRoot%\\Drivers\" /reset /q"));
+  assert_non_null (strstr (s, "\"%SystemRoot%\\Drivers\\v2v\" /reset /t /q"));
   free (s);
   s = hive_read_string (b.software, "Microsoft\\Windows\\CurrentVersion",
                         "DevicePath");
