@@ -67,9 +67,16 @@ try_keys (struct guest_appliance *h, const char *device, size_t number,
 {
   size_t tried = 0;
   CLEANUP_FREE char *uuid = known (guestfs_vfs_uuid (gfs (h), device));
-  char name[32];
+  /* "v2v-crypt1-sda5": linux-devices.c reads the device out of it.  The kernel
+   * takes 127 bytes. */
+  char name[64];
+  const char *base = strncmp (device, "/dev/", 5) == 0 ? device + 5 : "";
+  const bool is_plain =
+      *base != '\0' && strlen (base) < 32 &&
+      strspn (base, "abcdefghijklmnopqrstuvwxyz0123456789") == strlen (base);
 
-  snprintf (name, sizeof name, "v2v-crypt%zu", number);
+  snprintf (name, sizeof name, "v2v-crypt%zu%s%s", number, is_plain ? "-" : "",
+            is_plain ? base : "");
   for (size_t i = 0; keys != NULL && i < keys->len; ++i) {
     const struct v2v_guest_key *k = &keys->ptr[i];
 

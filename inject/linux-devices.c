@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "formats/core/cleanup.h"
 #include "inject/linux-edit.h"
@@ -29,7 +30,6 @@ struct editing {
   const char *file;
   unsigned line; /* from 1 */
   unsigned nr_unknown;
-  bool one_entry; /* crypttab: the only one */
 };
 
 /* Findings about one file beyond this tell nothing new. */
@@ -226,12 +226,57 @@ has_option (const char *options, size_t len, const char *word)
   return false;
 }
 
-/* Is the mapping NAME needed to reach "/"?  Behind LVM that cannot be seen
- * from here: then the only entry is. */
-static bool
-is_for_root (const struct editing *e, const char *name, size_t len)
+/* The file system that crypttab's second field names, or NULL. */
+static const struct v2v_filesystem *
+crypttab_source (const struct editing *e, const char *dev, size_t len)
 {
+  static const char by_uuid[] = "/dev/disk/by-uuid/";
+  const struct v2v_os *os = e->l->os;
+  const char *uuid = NULL;
+
+  if (len > 5 && strncasecmp (dev, "UUID=", 5) == 0)
+    uuid = dev + 5;
+  else if (len > strlen (by_uuid) &&
+           memcmp (dev, by_uuid, strlen (by_uuid)) == 0)
+    uuid = dev + strlen (by_uuid);
+  if (uuid == NULL)
+    return linux_find_filesystem (e->l, dev, len);
+  len -= (size_t) (uuid - dev);
+  if (len >= 2 && uuid[0] == '"' && uuid[len - 1] == '"') {
+    ++uuid;
+    len -= 2;
+  }
+  for (size_t i = 0; i < os->nr_filesystems; ++i)
+    if (os->filesystems[i].uuid != NULL &&
+        strlen (os->filesystems[i].uuid) == len &&
+        strncasecmp (os->filesystems[i].uuid, uuid, len) == 0)
+      return &os->filesystems[i];
+  return NULL;
+}
+
+/* Swap and what gets a new key at each start holds no root. */
+static bool
+is_never_root (const char *key, size_t key_len, const char *opt, size_t opt_len)
+{
+  return field_is (key, key_len, "/dev/urandom") ||
+         field_is (key, key_len, "/dev/random") ||
+         field_is (key, key_len, "/dev/hwrng") ||
+         has_option (opt, opt_len, "swap") ||
+         has_option (opt, opt_len, "plain") || has_option (opt, opt_len, "tmp");
+}
+
+/* Is the mapping NAME of DEV needed to reach "/"?  Inspection opened the
+ * container by a name of its own that says which device it is.  Behind LVM or
+ * RAID that cannot be seen: then every mapping may be, since one too many costs
+ * a question for a passphrase, one too few the start. */
+static bool
+is_for_root (const struct editing *e, const char *name, size_t name_len,
+             const char *dev, size_t dev_len)
+{
+  static const char mapper[] = "/dev/mapper/", ours[] = "v2v-crypt";
+  const struct v2v_filesystem *fs = crypttab_source (e, dev, dev_len);
   const char *device = NULL;
+  size_t n;
 
   for (size_t i = 0; i < e->l->os->nr_mounts; ++i)
     if (e->l->os->mounts[i].path && strcmp (e->l->os->mounts[i].path, "/") == 0)
@@ -240,11 +285,21 @@ is_for_root (const struct editing *e, const char *name, size_t len)
     return false;
   if (strncmp (device, "btrfsvol:", 9) == 0)
     device += 9;
-  if (strncmp (device, "/dev/mapper/", 12) == 0 &&
-      strncmp (device + 12, name, len) == 0 &&
-      (device[12 + len] == '\0' || device[12 + len] == '/'))
+  if (strncmp (device, mapper, strlen (mapper)) != 0)
+    return strncmp (device, "/dev/sd", 7) != 0;
+  device += strlen (mapper);
+  n = strcspn (device, "/");
+  if (n == name_len && memcmp (device, name, n) == 0)
     return true;
-  return e->one_entry && strncmp (device, "/dev/sd", 7) != 0;
+  if (strncmp (device, ours, strlen (ours)) != 0)
+    return true; /* a logical volume */
+  device += strlen (ours);
+  device += strspn (device, "0123456789");
+  if (*device != '-' || fs == NULL || fs->device == NULL ||
+      strncmp (fs->device, "/dev/", 5) != 0)
+    return true;
+  ++device;
+  return field_is (device, strcspn (device, "/"), fs->device + 5);
 }
 
 /* NAME DEVICE KEY OPTIONS: the device by its UUID; Debian: "initramfs" for the
@@ -269,7 +324,8 @@ edit_crypttab (void *arg, const char *line, struct v2v_str *ret)
   if (r == -1)
     return -1;
   if (v2v_guest_is_dir (e->l->g, "/etc/initramfs-tools") && key_len > 0 &&
-      is_for_root (e, name, name_len) &&
+      !is_never_root (key, key_len, opt, opt_len) &&
+      is_for_root (e, name, name_len, dev, dev_len) &&
       !has_option (opt, opt_len, "initramfs") &&
       !has_option (opt, opt_len, "noauto")) {
     const char *from = r == LINUX_EDIT_REPLACE ? first.ptr : line;
@@ -290,25 +346,10 @@ edit_crypttab (void *arg, const char *line, struct v2v_str *ret)
 }
 
 static int
-count_entry (void *arg, const char *line, struct v2v_str *ret)
-{
-  (void) ret;
-  if (!is_comment (line))
-    ++*(unsigned *) arg;
-  return LINUX_EDIT_KEEP;
-}
-
-static int
 remap_crypttab (struct editing *e, struct v2v_error **err)
 {
-  unsigned entries = 0;
-  int r;
+  const int r = edit (e, "/etc/crypttab", edit_crypttab, err);
 
-  if (linux_edit_or_find (e->l, "/etc/crypttab", count_entry, &entries, why,
-                          err) == -1)
-    return -1;
-  e->one_entry = entries == 1;
-  r = edit (e, "/etc/crypttab", edit_crypttab, err);
   if (r == 1)
     e->l->initramfs_is_stale = true;
   return r;
@@ -492,6 +533,30 @@ edit_mount_unit (void *arg, const char *line, struct v2v_str *ret)
                    false, ret);
 }
 
+/* The end of lvm.conf's list that begins at OPEN: the first ']' outside of a
+ * string ("a|/dev/sd[a-z]|" holds one too).  NULL: not on this line. */
+static const char *
+lvm_list_end (const char *open)
+{
+  char quote = '\0';
+
+  for (const char *p = open; *p != '\0'; ++p) {
+    if (quote != '\0') {
+      if (*p == '\\' && quote == '"' && p[1] != '\0')
+        ++p;
+      else if (*p == quote)
+        quote = '\0';
+    }
+    else if (*p == '"' || *p == '\'')
+      quote = *p;
+    else if (*p == ']')
+      return p;
+    else if (*p == '#')
+      return NULL;
+  }
+  return NULL;
+}
+
 /* A filter that takes only disks named as on VMware hides every volume. */
 static int
 edit_lvm_filter (void *arg, const char *line, struct v2v_str *ret)
@@ -501,19 +566,27 @@ edit_lvm_filter (void *arg, const char *line, struct v2v_str *ret)
                                           "cciss", "36000c29", "disk/" };
   struct editing *e = arg;
   const char *p = line + strspn (line, " \t");
-  const char *open = strchr (line, '[');
-  const char *close = open ? strchr (open, ']') : NULL;
+  const char *equals = strchr (p, '=');
+  const char *open, *close;
   bool names = false;
 
   e->line++;
-  if (strncmp (p, "filter", 6) != 0 && strncmp (p, "global_filter", 13) != 0)
+  if ((strncmp (p, "filter", 6) != 0 &&
+       strncmp (p, "global_filter", 13) != 0) ||
+      equals == NULL)
     return LINUX_EDIT_KEEP;
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (unstable); ++i)
-    names = names || strstr (p, unstable[i]) != NULL;
-  if (open != NULL && close == NULL)
+  open = equals + 1 + strspn (equals + 1, " \t");
+  close = *open == '[' ? lvm_list_end (open) : NULL;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (unstable); ++i) {
+    const char *at = strstr (open, unstable[i]);
+
+    names = names || (at != NULL && (close == NULL || at < close));
+  }
+  /* A list that goes on on the next line is not followed. */
+  if (close == NULL && (names || *open == '['))
     return report_unknown (e, p, strlen (p), false) == -1 ? -1
                                                           : LINUX_EDIT_KEEP;
-  if (!names || open == NULL)
+  if (!names)
     return LINUX_EDIT_KEEP;
   return splice (line, open, (size_t) (close + 1 - open), "[ \"a|.*|\" ]", ret);
 }

@@ -493,6 +493,94 @@ test_constructed_device_map_kdump_mdadm_lvm_and_mount_units (void **state)
   test_tmpdir_remove (tree);
 }
 
+/* Which of two containers is the root's: by the name that inspection gave it,
+ * else (LVM) all that can be. */
+static void
+test_constructed_debian_two_luks_entries_get_initramfs_for_the_root (
+    void **state)
+{
+  static const struct {
+    const char *root, *first, *second;
+  } cases[] = {
+    { "/dev/mapper/v2v-crypt1-sda5", ",initramfs", "" },
+    { "btrfsvol:/dev/mapper/v2v-crypt1-sda5/@", ",initramfs", "" },
+    { "/dev/mapper/v2v-crypt2-sdb1", "", ",initramfs" },
+    { "/dev/mapper/v2v-crypt2", ",initramfs", ",initramfs" },
+    { "/dev/vg/root", ",initramfs", ",initramfs" },
+    { "/dev/sda2", "", "" },
+  };
+  static const char text[] = "root UUID=" L " none luks%s\n"
+                             "data /dev/disk/by-uuid/" D " none luks%s\n"
+                             "swap UUID=" S " /dev/urandom swap,cipher=x\n";
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i) {
+    const struct guest_tree_entry files[] = {
+      { "/etc/initramfs-tools/initramfs.conf", "", NULL, 0 },
+      { NULL, NULL, NULL, 0 },
+    };
+    char *tree = guest_tree_make (files);
+    struct v2v_guest *g = open_guest (tree);
+    char before[512], after[512];
+    bool stale;
+
+    snprintf (before, sizeof before, text, "", "");
+    snprintf (after, sizeof after, text, cases[i].first, cases[i].second);
+    guest_tree_write (tree, "/etc/crypttab", before);
+    add_mount (g, "/", cases[i].root);
+    remap (g, &stale);
+    guest_tree_assert_text (tree, "/etc/crypttab", after);
+    assert_int_equal (stale, strcmp (before, after) != 0);
+    v2v_guest_close (g);
+    g = open_guest (tree);
+    add_mount (g, "/", cases[i].root);
+    remap (g, NULL);
+    guest_tree_assert_unchanged (g);
+    v2v_guest_close (g);
+    test_tmpdir_remove (tree);
+  }
+}
+
+/* The list of lvm.conf ends at the ']' outside of strings. */
+static void
+test_constructed_lvm_filters_with_classes_stay_whole (void **state)
+{
+  static const struct {
+    const char *line, *becomes; /* NULL: stays, and is a finding */
+  } cases[] = {
+    { "filter = [ \"a|^/dev/sd[a-z].*|\", \"r|.*|\" ]",
+      "filter = [ \"a|.*|\" ]" },
+    { "filter=[\"a|/dev/sd[a-c][0-9]|\"] # was [ \"a|/dev/hd|\" ]",
+      "filter=[ \"a|.*|\" ] # was [ \"a|/dev/hd|\" ]" },
+    { "filter = [ \"a|\\\"/dev/sd]|\", 'r|[.]|' ]", "filter = [ \"a|.*|\" ]" },
+    { "filter = [ \"r|/dev/drbd[0-9]|\" ] # not /dev/sda",
+      "filter = [ \"r|/dev/drbd[0-9]|\" ] # not /dev/sda" },
+    { "filter = [ \"a|/dev/sd[a-z]|\",", NULL },
+    { "filter = [ \"a|/dev/sd[a-z]|\", # ]", NULL },
+    { "filter = \"a|/dev/sd[a-z]|\"", NULL },
+  };
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i) {
+    const struct guest_tree_entry files[] = {
+      { "/etc/lvm/lvm.conf", cases[i].line, NULL, 0 },
+      { NULL, NULL, NULL, 0 },
+    };
+    char *tree = guest_tree_make (files);
+    struct v2v_guest *g = open_guest (tree);
+
+    remap (g, NULL);
+    guest_tree_assert_text (tree, "/etc/lvm/lvm.conf",
+                            cases[i].becomes ? cases[i].becomes
+                                             : cases[i].line);
+    assert_int_equal (v2v_guest_findings (g)->len,
+                      cases[i].becomes == NULL ? 1 : 0);
+    v2v_guest_close (g);
+    assert_stable (tree);
+    test_tmpdir_remove (tree);
+  }
+}
+
 static void
 test_constructed_rhel9_list_of_lvm_devices_is_removed (void **state)
 {
@@ -550,6 +638,9 @@ main (void)
         test_constructed_kernel_without_initramfs_gets_a_name_it_knows),
     cmocka_unit_test (
         test_constructed_device_map_kdump_mdadm_lvm_and_mount_units),
+    cmocka_unit_test (
+        test_constructed_debian_two_luks_entries_get_initramfs_for_the_root),
+    cmocka_unit_test (test_constructed_lvm_filters_with_classes_stay_whole),
     cmocka_unit_test (test_constructed_rhel9_list_of_lvm_devices_is_removed),
     cmocka_unit_test (test_constructed_lilo_is_refused_unless_grub_is_there),
   };
