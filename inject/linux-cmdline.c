@@ -150,6 +150,21 @@ version_of (const char *word, size_t len, char *buf, size_t size)
   return buf;
 }
 
+/* The shell's end of the string that begins behind QUOTE; NULL when it is not
+ * on this line, or when more than a comment follows ("a"b is one word). */
+static const char *
+string_end (const char *words, char quote)
+{
+  const char *p = words;
+
+  while (*p != '\0' && *p != quote)
+    p += quote == '"' && p[0] == '\\' && p[1] != '\0' ? 2 : 1;
+  if (*p == '\0' ||
+      (p[1] != '\0' && strchr (" \t\r", p[1]) == NULL) /* goes on */)
+    return NULL;
+  return strchr ("#\r", p[1 + strspn (p + 1, " \t")]) != NULL ? p : NULL;
+}
+
 /* KEY="words" of /etc/default/grub and of SUSE's sysconfig. */
 static int
 edit_default (const struct arguments *a, const char *line, struct v2v_str *ret)
@@ -176,7 +191,7 @@ edit_default (const struct arguments *a, const char *line, struct v2v_str *ret)
     if (p[n] != '"' && p[n] != '\'')
       return LINUX_EDIT_KEEP; /* one word, or something of the user's own */
     words = p + n + 1;
-    end = strchr (words, p[n]);
+    end = string_end (words, p[n]);
     if (end == NULL)
       return LINUX_EDIT_KEEP;
     return change_words (a, line, words, (size_t) (end - words), keys[i].add,

@@ -94,6 +94,36 @@ test_constructed_consoles_of_xen_and_virtio_are_taken_out (void **state)
   test_tmpdir_remove (tree);
 }
 
+/* The value ends where the shell ends it, or it is not ours to change. */
+static void
+test_constructed_quotes_inside_of_default_grub_stay_whole (void **state)
+{
+  static const struct guest_tree_entry files[] = {
+    { "/etc/default/grub",
+      "GRUB_CMDLINE_LINUX=\"dyndbg=\\\"file a.c +p\\\" console=hvc0\"\n"
+      "GRUB_CMDLINE_LINUX=\"console=hvc0 a\"'b c'\n"
+      "GRUB_CMDLINE_LINUX=\"console=hvc0 a; \n"
+      "GRUB_CMDLINE_LINUX='a\\' # \"'\"\n"
+      "GRUB_CMDLINE_LINUX=\"console=hvc0\"; x=1\n",
+      NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct v2v_guest *g = open_tree (tree, NULL);
+  (void) state;
+
+  fix (g, false);
+  guest_tree_assert_text (tree, "/etc/default/grub",
+                          "GRUB_CMDLINE_LINUX=\"dyndbg=\\\"file a.c +p\\\"\"\n"
+                          "GRUB_CMDLINE_LINUX=\"console=hvc0 a\"'b c'\n"
+                          "GRUB_CMDLINE_LINUX=\"console=hvc0 a; \n"
+                          "GRUB_CMDLINE_LINUX='a\\' # \"'\"\n"
+                          "GRUB_CMDLINE_LINUX=\"console=hvc0\"; x=1\n");
+  v2v_guest_close (g);
+  assert_stable (tree, NULL);
+  test_tmpdir_remove (tree);
+}
+
 static void
 test_constructed_serial_console_and_rootdelay_when_asked_for (void **state)
 {
@@ -401,6 +431,8 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (
         test_constructed_consoles_of_xen_and_virtio_are_taken_out),
+    cmocka_unit_test (
+        test_constructed_quotes_inside_of_default_grub_stay_whole),
     cmocka_unit_test (
         test_constructed_serial_console_and_rootdelay_when_asked_for),
     cmocka_unit_test (test_constructed_old_kernels_get_numa_off),
