@@ -316,6 +316,46 @@ mount_one (struct v2v_guest *g, struct guest_appliance *h,
   return guestfs_mount (gfs (h), m->device, m->path);
 }
 
+/* The partition at the end of NAME, a name by a driver that the appliance does
+ * not use ("/dev/nvme0n1p2", "/dev/hda2"); 0 = it is none. */
+static unsigned
+partition_of_old_name (const char *name)
+{
+  unsigned controller, space, partition = 0;
+  char disk;
+  int end = 0;
+
+  if ((sscanf (name, "/dev/nvme%3un%3up%3u%n", &controller, &space, &partition,
+               &end) == 3 ||
+       sscanf (name, "/dev/hd%c%3u%n", &disk, &partition, &end) == 2 ||
+       sscanf (name, "/dev/vd%c%3u%n", &disk, &partition, &end) == 2) &&
+      name[end] == '\0')
+    return partition;
+  return 0;
+}
+
+/* libguestfs knows what SCSI, IDE and virtio called a disk, but not NVMe; with
+ * one disk there is no doubt.  True: M has another device now. */
+static bool
+follow_old_name (struct v2v_guest *g, const struct guest_appliance *h,
+                 struct v2v_os_mount *m)
+{
+  const unsigned partition = partition_of_old_name (m->device);
+  char name[32], *p;
+
+  if (partition == 0 || h->nr_overlays != 1)
+    return false;
+  snprintf (name, sizeof name, "/dev/sda%u", partition);
+  for (size_t i = 0; i < g->os.nr_filesystems; ++i)
+    if (strcmp (g->os.filesystems[i].device, name) == 0 &&
+        (p = strdup (name)) != NULL) {
+      free (m->device);
+      m->device = p;
+      return true;
+    }
+  return false;
+}
+
 /* Only "/" must be mounted: fstab may name a disk that was left behind. */
 static int
 mount_all (struct v2v_guest *g, struct guest_appliance *h,
@@ -324,7 +364,8 @@ mount_all (struct v2v_guest *g, struct guest_appliance *h,
   for (size_t i = 0; i < g->os.nr_mounts;) {
     struct v2v_os_mount *m = &g->os.mounts[i];
 
-    if (mount_one (g, h, m) == 0) {
+    if (mount_one (g, h, m) == 0 ||
+        (follow_old_name (g, h, m) && mount_one (g, h, m) == 0)) {
       ++i;
       continue;
     }

@@ -23,21 +23,37 @@ took () { # STEP SINCE
     echo "$1: $((SECONDS - $2)) s"
 }
 
-# The initramfs has the drivers of Hyper-V that a start needs, read by the
-# distribution's own tool, not by ours.
-initramfs_has_drivers () { # INITRAMFS HOW
-    local list=initramfs.list m image=$1
-    lsinitramfs "$image" >"$list" 2>lsinitramfs.log ||
-        { cat lsinitramfs.log; fail "lsinitramfs cannot read $image"; }
-    if [ "$2" = appended ]; then
-        # lsinitramfs stops after the first compressed archive; ours is plain
-        # and last, so the name of each file in it stands in the image.
-        strings -n 12 "$image" | grep -a 'lib/modules/.*\.ko' >>"$list" || :
-    fi
-    for m in hv_vmbus hv_storvsc; do
-        grep -Eq "/$m\.ko(\..z|\.zst)?$" "$list" ||
-            fail "$image: no $m ($2)"
+# What is in an initramfs, by the distribution's own tools, not by ours.
+# lsinitramfs takes an archive behind the compressed one, which the kernel
+# reads, for damage: there each of the two is listed by itself.
+list_initramfs () { # IMAGE
+    local unpack behind
+    ! lsinitramfs "$1" 2>/dev/null || return 0
+    for unpack in zstd gzip xz; do
+        $unpack -dcq <"$1" 2>/dev/null | cpio -t --quiet 2>/dev/null &&
+            break || :
     done
+    # The header of the first file behind: magic, then inode 1 of ours.
+    behind=$(grep -abo 07070100000001 "$1" | head -n 1 | cut -d: -f1)
+    [ -n "$behind" ] || fail "neither lsinitramfs nor cpio can read $1"
+    tail -c +$((behind + 1)) "$1" | cpio -t --quiet
+}
+
+# The drivers of Hyper-V that a start needs are in it.
+initramfs_has_drivers () { # IMAGE HOW
+    local m
+    list_initramfs "$1" >initramfs.list
+    for m in hv_vmbus hv_storvsc; do
+        grep -Eq "/$m\.ko(\..z|\.zst)?$" initramfs.list ||
+            fail "$1: no $m ($2)"
+    done
+    case $2 in
+        rebuilt) report '[.guest.changes[] | select(.kind == "command" and
+                     (.path | test("initramfs|dracut")) and
+                     .after == "exit status 0")] | length > 0' >/dev/null ||
+                     fail "the guest's tool has not made the initramfs" ;;
+        *) ! cmp -s "$1" "$1.pre-v2v" || fail "$1 is its own old copy" ;;
+    esac
 }
 
 # A VMware machine around a converted disk, for the second conversion: a flat
