@@ -644,6 +644,30 @@ tell_other_keys_file (struct customize *c, const char *user,
   return 0;
 }
 
+/* Is PATH, which is written as root, what a user of the guest cannot have made
+ * of it: a link to root's files, or (FILE) another name of one?  1 = yes, or
+ * not there; 0 = no, with a finding. */
+static int
+is_own (struct customize *c, const char *path, const char *user,
+        const struct linux_account *acc, bool file, struct v2v_error **err)
+{
+  struct v2v_guest_stat st;
+  const int r = v2v_guest_lstat (c->g, path, &st, err);
+
+  if (r <= 0)
+    return r == -1 ? -1 : 1;
+  if (st.type == (file ? V2V_FILE_REGULAR : V2V_FILE_FOLDER) &&
+      (st.uid == acc->uid || (st.uid == 0 && !file)))
+    return 1;
+  return customize_finding (c, V2V_WARNING, "guest.customize.keys", user,
+                            "put the keys there in the running guest", err,
+                            "%s is a link or belongs to another user: no key "
+                            "was added",
+                            path) == -1
+             ? -1
+             : 0;
+}
+
 static int
 put_keys (struct customize *c, const struct v2v_profile_user *u,
           const struct linux_account *acc, struct v2v_error **err)
@@ -651,6 +675,7 @@ put_keys (struct customize *c, const struct v2v_profile_user *u,
   CLEANUP_FREE char *dir = NULL, *path = NULL, *old = NULL;
   CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
   struct v2v_error *e = NULL;
+  int r;
 
   if (u->authorized_keys == NULL || u->authorized_keys[0] == NULL)
     return 0;
@@ -662,6 +687,10 @@ put_keys (struct customize *c, const struct v2v_profile_user *u,
     path = NULL;
   if (dir == NULL || path == NULL)
     return v2v_fail_nomem (err);
+  if ((r = is_own (c, acc->home, u->name, acc, false, err)) != 1 ||
+      (r = is_own (c, dir, u->name, acc, false, err)) != 1 ||
+      (r = is_own (c, path, u->name, acc, true, err)) != 1)
+    return r;
   old = v2v_guest_read_text (c->g, path, &e);
   if (e != NULL)
     return v2v_error_move (err, e);

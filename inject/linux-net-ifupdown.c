@@ -16,18 +16,22 @@
 
 /* "source" may name a file that names a file. */
 #define MAX_DEPTH 4
+/* Files and "source" lines, of all depths: files that name each other would be
+ * read some thousand million times. */
+#define MAX_SOURCES 256
 
 struct ifupdown {
   struct linux_net *n;
   const char *file;
   unsigned depth;
-  size_t at; /* of the current stanza in n->configs, +1; 0 = none */
+  unsigned *left; /* of MAX_SOURCES */
+  size_t at;      /* of the current stanza in n->configs, +1; 0 = none */
   bool ethtool;
   struct v2v_error **err; /* of a file further in */
 };
 
 static int read_file (struct linux_net *n, const char *path, unsigned depth,
-                      struct v2v_error **err);
+                      unsigned *left, struct v2v_error **err);
 
 static const char *
 next_word (const char **line, size_t *ret_len)
@@ -53,6 +57,9 @@ source (struct ifupdown *f, bool folder, const char *w, size_t len)
   CLEANUP_FREE char *path = NULL;
   char *slash;
 
+  if (*f->left == 0)
+    return 0;
+  --*f->left;
   if (asprintf (&path, "%s%.*s%s", *w == '/' ? "" : "/etc/network/", (int) len,
                 w, folder ? "/*" : "") == -1) {
     path = NULL;
@@ -63,7 +70,7 @@ source (struct ifupdown *f, bool folder, const char *w, size_t len)
   files = v2v_guest_glob (f->n->l->g, *path ? path : "/", slash + 1, NULL);
   for (size_t i = 0; files != NULL && files[i] != NULL; ++i)
     if (v2v_guest_is_file (f->n->l->g, files[i]) &&
-        read_file (f->n, files[i], f->depth + 1, f->err) == -1) {
+        read_file (f->n, files[i], f->depth + 1, f->left, f->err) == -1) {
       return -1;
     }
   return 0;
@@ -170,13 +177,14 @@ read_line (void *arg, const char *line, struct v2v_str *ret)
 
 static int
 read_file (struct linux_net *n, const char *path, unsigned depth,
-           struct v2v_error **err)
+           unsigned *left, struct v2v_error **err)
 {
-  struct ifupdown f = { .n = n, .file = path, .depth = depth };
+  struct ifupdown f = { .n = n, .file = path, .depth = depth, .left = left };
   struct v2v_error *e = NULL;
 
-  if (depth > MAX_DEPTH)
+  if (depth > MAX_DEPTH || *left == 0)
     return 0;
+  --*left;
   f.err = &e;
   if (net_read_lines (n, path, read_line, &f, err) == -1) {
     if (e != NULL) {
@@ -197,5 +205,7 @@ read_file (struct linux_net *n, const char *path, unsigned depth,
 int
 net_read_ifupdown (struct linux_net *n, struct v2v_error **err)
 {
-  return read_file (n, "/etc/network/interfaces", 0, err);
+  unsigned left = MAX_SOURCES;
+
+  return read_file (n, "/etc/network/interfaces", 0, &left, err);
 }

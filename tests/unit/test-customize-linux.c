@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "formats/core/cleanup.h"
 #include "guest-tree.h"
-#include "inject/customize.h"
+#include "inject/customize-internal.h"
 #include "test-util.h"
 
 #define PASSWORD "correct horse battery staple"
@@ -519,6 +520,75 @@ test_a_home_that_leads_out_is_refused_before_a_key_is_written (void **state)
   }
 }
 
+/* What a user without rights can make of his home. */
+static void
+test_a_key_is_not_written_through_a_users_link (void **state)
+{
+  static const struct {
+    const char *link, *beside, *target;
+  } tricks[] = {
+    { "/home/old/.ssh/authorized_keys", "/home/old/.ssh/x", "/etc/shadow" },
+    { "/home/old/.ssh", "/home/old/x", "/root/.ssh" },
+    { "/home/old", "/home/x", "/root" },
+  };
+  static const char profile[] =
+      "{\"linux\": {\"users\": [{\"name\": \"old\", \"authorized_keys\": "
+      "[\"ssh-rsa STRANGER\"]}]}}";
+
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (tricks); ++i) {
+    char *dir = guest_tree_make (debian);
+    CLEANUP_FREE char *shadow = NULL, *keys = NULL, *path = NULL;
+    struct v2v_findings found;
+
+    guest_tree_write (dir, "/root/.ssh/authorized_keys", "ssh-rsa ROOT\n");
+    guest_tree_write (dir, tricks[i].beside, "");
+    assert_true (asprintf (&path, "%s%s", dir, tricks[i].link) > 0);
+    assert_int_equal (symlink (tricks[i].target, path), 0);
+    customize (dir, profile, "debian", 12, &found);
+    shadow = guest_tree_read (dir, "/etc/shadow");
+    keys = guest_tree_read (dir, "/root/.ssh/authorized_keys");
+    assert_null (strstr (shadow, "STRANGER"));
+    assert_string_equal (keys, "ssh-rsa ROOT\n");
+    assert_int_equal (found.len, 1);
+    assert_string_equal (found.ptr[0].id, "guest.customize.keys");
+    v2v_findings_clear (&found);
+    test_tmpdir_remove (dir);
+  }
+}
+
+static void
+test_a_costly_hash_of_the_guest_is_not_computed (void **state)
+{
+  static const char *const costly[] = {
+    "$6$rounds=99999999$saltsalt$x",
+    "$5$rounds=1000001$saltsalt$x",
+    "$6$rounds=18446744073709551617$saltsalt$x",
+    "$2b$31$abcdefghijklmnopqrstuuabcdefghijklmnopqrstuuabcdefghijklmnopq",
+    "$y$jHT$saltsalt$x",
+    "$7$HHHHH$saltsalt$x",
+  };
+  static const char *const settings[] = { "$6$rounds=1000$saltsalt$",
+                                          "$2b$04$abcdefghijklmnopqrstuu",
+                                          "$1$saltsalt$" };
+  struct crypt_data data = { .initialized = 0 };
+
+  (void) state;
+  alarm (20);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (costly); ++i)
+    assert_false (customize_hash_fits (PASSWORD, costly[i]));
+  alarm (0);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (settings); ++i) {
+    const char *hash = crypt_r (PASSWORD, settings[i], &data);
+
+    assert_non_null (hash);
+    if (hash[0] == '*')
+      continue; /* the host's library was built without it */
+    assert_true (customize_hash_fits (PASSWORD, hash));
+    assert_false (customize_hash_fits ("another", hash));
+  }
+}
+
 static void
 test_a_seed_locks_a_password_only_when_told_to (void **state)
 {
@@ -577,6 +647,8 @@ main (void)
         test_constructed_alpine_without_tzdata_and_sudo_gets_findings),
     cmocka_unit_test (
         test_a_home_that_leads_out_is_refused_before_a_key_is_written),
+    cmocka_unit_test (test_a_key_is_not_written_through_a_users_link),
+    cmocka_unit_test (test_a_costly_hash_of_the_guest_is_not_computed),
     cmocka_unit_test (test_a_seed_locks_a_password_only_when_told_to),
     cmocka_unit_test (test_cloud_init_that_is_not_wanted_is_kept_quiet),
   };

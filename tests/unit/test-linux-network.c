@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "formats/machine.h"
 #include "inject/linux-internal.h"
@@ -165,6 +166,31 @@ test_constructed_debian_ifupdown_keeps_its_name (void **state)
 
   (void) state;
   check_one (tree, "ens192");
+}
+
+/* Files that each read the folder they are in 16 times: 64^5 readings. */
+static void
+test_hostile_interfaces_that_read_each_other_end (void **state)
+{
+#define AGAIN "source x/*\nsource x/*\nsource x/*\nsource x/*\n"
+  static const struct guest_tree_entry tree[] = {
+    MODERN,
+    { .path = "/etc/network/interfaces",
+      .text = "iface eth0 inet dhcp\n" AGAIN AGAIN AGAIN AGAIN },
+    { .path = "/etc/network/x/a", .text = AGAIN AGAIN AGAIN AGAIN },
+    { .path = "/etc/network/x/b", .text = AGAIN AGAIN AGAIN AGAIN },
+    { .path = "/etc/network/x/c", .text = AGAIN AGAIN AGAIN AGAIN },
+    { .path = "/etc/network/x/d", .text = AGAIN AGAIN AGAIN AGAIN },
+    END
+  };
+  struct test t;
+
+  (void) state;
+  alarm (30);
+  t = begin (tree, one (), false);
+  alarm (0);
+  no_findings (&t);
+  end (&t);
 }
 
 static void
@@ -1029,6 +1055,7 @@ main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_constructed_debian_ifupdown_keeps_its_name),
+    cmocka_unit_test (test_hostile_interfaces_that_read_each_other_end),
     cmocka_unit_test (test_constructed_ubuntu_netplan_keeps_its_name),
     cmocka_unit_test (test_constructed_rhel7_ifcfg_keeps_its_name),
     cmocka_unit_test (test_constructed_rhel9_keyfile_keeps_its_name_and_mode),
