@@ -46,8 +46,8 @@ static const struct cmd_option options[] = {
   { "no-start", OPT_NO_START, NULL,
     "only what can be told without starting an appliance" },
   { "root", OPT_ROOT, "DEVICE",
-    "which operating system, when there are several; 'first' is the\n"
-    "first" },
+    "which operating system, when there are several: its device,\n"
+    "its number or 'first'" },
   { "search", OPT_SEARCH, "DIR",
     "look for parents there too; may be given again" },
   CMD_VERBOSE,

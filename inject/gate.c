@@ -297,7 +297,8 @@ v2v_guest_gate_roots (const char *const *roots, size_t nr, const char *wanted,
 
     snprintf (number, sizeof number, "%zu", i + 1);
     if (wanted != NULL &&
-        (strcmp (wanted, roots[i]) == 0 || strcmp (wanted, number) == 0)) {
+        (strcmp (wanted, roots[i]) == 0 || strcmp (wanted, number) == 0 ||
+         (i == 0 && strcmp (wanted, "first") == 0))) {
       *ret_index = i;
       return 1;
     }

@@ -33,7 +33,7 @@ int v2v_guest_gate_filesystem (const struct v2v_fs_state *s,
                                struct v2v_error **err);
 
 /* Which of ROOTS[0..nr-1] (devices, as inspection names them) is the one?
- * WANTED (NULL: there is only one) is a device or a number from 1.  Sets
+ * WANTED (NULL: there is only one) is a device, a number from 1 or "first".  Sets
  * *RET_INDEX; 1 = chosen, 0 = there is none (a finding: copied as data), -1 =
  * several and none was named, or no such one. */
 int v2v_guest_gate_roots (const char *const *roots, size_t nr,

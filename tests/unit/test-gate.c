@@ -393,6 +393,10 @@ test_one_of_several_systems_must_be_named (void **state)
   (void) state;
   assert_int_equal (v2v_guest_gate_roots (roots, 1, NULL, &found, &i, &err), 1);
   assert_int_equal (i, 0);
+  i = 99;
+  assert_int_equal (v2v_guest_gate_roots (roots, 2, "first", &found, &i, &err),
+                    1);
+  assert_int_equal (i, 0);
   assert_int_equal (v2v_guest_gate_roots (roots, 2, NULL, &found, &i, &err),
                     -1);
   assert_error (&err, V2V_ERR_GUEST, "/dev/sda1, /dev/vg/root");
