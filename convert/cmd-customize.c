@@ -52,8 +52,8 @@ static const struct cmd_option options[] = {
   { "resume", OPT_RESUME, NULL,
     "complete what an interrupted run in place began to write" },
   { "root", OPT_ROOT, "DEVICE",
-    "which operating system, when there are several; 'first' is the\n"
-    "first" },
+    "which operating system, when there are several: its device,\n"
+    "its number or 'first'" },
   { "search", OPT_SEARCH, "DIR",
     "look for parents there too; may be given again" },
   CMD_VERBOSE,

@@ -20,96 +20,17 @@
 #include "inject/gate.h"
 #include "inject/guest-open.h"
 #include "inject/stage.h"
+#include "convert/customize-work.h"
 #include "convert/customize.h"
-
-#define WORK_SUFFIX ".v2v-customize"
-#define MARK        "complete"
 
 struct customization {
   const struct v2v_customize_opts *opts;
   struct v2v_image **images;
-  char *work; /* folder of overlays, in place only */
+  struct v2v_image **outs; /* new files, open until they have their names */
+  struct customize_work work;
   struct v2v_findings findings;
   struct v2v_json *out;
 };
-
-/* ---- the working folder ---- */
-
-static char *
-work_path (const struct customization *c, const char *name,
-           struct v2v_error **err)
-{
-  char *s;
-
-  if (asprintf (&s, "%s/%s", c->work, name) == -1) {
-    v2v_fail_nomem (err);
-    return NULL;
-  }
-  return s;
-}
-
-static char *
-overlay_path (const struct customization *c, size_t i, struct v2v_error **err)
-{
-  char name[32];
-
-  snprintf (name, sizeof name, "disk%zu.qcow2", i + 1);
-  return work_path (c, name, err);
-}
-
-static int
-sync_folder (const char *path, struct v2v_error **err)
-{
-  CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-  if (fd == -1 || fsync (fd) == -1)
-    return v2v_fail_errno (err, "%s", path);
-  return 0;
-}
-
-/* Our own files, then the folder; what is not ours stays. */
-static int
-remove_work (struct customization *c, struct v2v_error **err)
-{
-  CLEANUP_FREE char *mark = work_path (c, MARK, err);
-
-  if (mark == NULL)
-    return -1;
-  /* The mark last: until then the merge can be done again. */
-  for (size_t i = 0; i < c->opts->nr_disks; ++i) {
-    CLEANUP_FREE char *path = overlay_path (c, i, err);
-
-    if (path == NULL)
-      return -1;
-    if (unlink (path) == -1 && errno != ENOENT)
-      return v2v_fail_errno (err, "%s", path);
-  }
-  if (unlink (mark) == -1 && errno != ENOENT)
-    return v2v_fail_errno (err, "%s", mark);
-  if (rmdir (c->work) == -1 && errno != ENOENT)
-    return v2v_fail_errno (err, "%s", c->work);
-  return 0;
-}
-
-/* What the mark says: the disks, one a line, as they were named. */
-static int
-write_mark (struct customization *c, struct v2v_error **err)
-{
-  CLEANUP_FREE char *mark = work_path (c, MARK, err);
-  CLEANUP_STR struct v2v_str text = V2V_STR_INIT;
-  CLEANUP_CLOSE int fd = -1;
-
-  if (mark == NULL || sync_folder (c->work, err) == -1)
-    return -1;
-  for (size_t i = 0; i < c->opts->nr_disks; ++i)
-    if (v2v_str_printf (&text, "%s\n", c->opts->disks[i]) == -1)
-      return v2v_fail_nomem (err);
-  fd = open (mark, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd == -1 || write (fd, text.ptr, text.len) != (ssize_t) text.len ||
-      fsync (fd) == -1)
-    return v2v_fail_errno (err, "%s", mark);
-  return sync_folder (c->work, err);
-}
 
 /* ---- the disks ---- */
 
@@ -132,7 +53,7 @@ open_disks (struct customization *c, struct v2v_error **err)
       return v2v_hint (err, "give -o for a new file with the changes");
     }
   }
-  return 0;
+  return customize_work_identify (&c->work, c->images, err);
 }
 
 /* OVERLAY alone, into the disk below it. */
@@ -141,7 +62,7 @@ merge (struct customization *c, size_t i, struct v2v_error **err)
 {
   const struct v2v_open_opts alone = { .format = "qcow2", .overlay = true };
   const struct v2v_open_opts rw = { .search = c->opts->search };
-  CLEANUP_FREE char *path = overlay_path (c, i, err);
+  CLEANUP_FREE char *path = customize_work_overlay (&c->work, i, err);
   struct v2v_copy_opts copy = c->opts->copy;
   struct v2v_copy_result result = { 0 };
   struct v2v_image *top, *dst = NULL;
@@ -174,8 +95,8 @@ merge_all (struct customization *c, struct v2v_error **err)
       return v2v_hint (err,
                        "the changes are complete in %s: '--resume' "
                        "with the same disks writes them again",
-                       c->work);
-  return remove_work (c, err);
+                       c->work.folder);
+  return customize_work_remove (&c->work, err);
 }
 
 /* ---- into new files ---- */
@@ -200,7 +121,7 @@ output_path (const struct customization *c, size_t i, struct v2v_error **err)
   return s;
 }
 
-/* PATH.part with all of image I; renamed when all are there. */
+/* PATH.part with all of image I; it stays open, and with it locked. */
 static int
 copy_disk (struct customization *c, size_t i, const char *path,
            struct v2v_error **err)
@@ -232,24 +153,121 @@ copy_disk (struct customization *c, size_t i, const char *path,
   if (r == 0)
     r = v2v_image_finish_unpublished (dst, err);
   v2v_copy_result_clear (&result);
-  v2v_image_close (dst);
+  if (r == 0)
+    c->outs[i] = dst;
+  else
+    v2v_image_close (dst);
   return r;
 }
 
+static char *
+part_path (const char *path, struct v2v_error **err)
+{
+  char *s;
+
+  if (asprintf (&s, "%s.part", path) == -1) {
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  return s;
+}
+
+/* File systems without RENAME_NOREPLACE: link refuses to replace too. */
+static int
+rename_noreplace (const char *from, const char *to)
+{
+  if (renameat2 (AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+    return 0;
+  if ((errno != EINVAL && errno != ENOSYS) || link (from, to) == -1)
+    return -1;
+  unlink (from);
+  return 0;
+}
+
+/* Output I gets its name, or (BACK) loses it again. */
+static int
+publish_one (struct customization *c, size_t i, bool back,
+             struct v2v_error **err)
+{
+  CLEANUP_FREE char *path = output_path (c, i, err);
+  CLEANUP_FREE char *part = path ? part_path (path, err) : NULL;
+
+  if (part == NULL)
+    return -1;
+  if (rename_noreplace (back ? path : part, back ? part : path) == -1)
+    return v2v_fail_errno (err, "%s", path);
+  return 0;
+}
+
+/* All of them or none; what appeared meanwhile under a name stays. */
 static int
 publish (struct customization *c, struct v2v_error **err)
 {
-  for (size_t i = 0; i < c->opts->nr_disks; ++i) {
-    CLEANUP_FREE char *path = output_path (c, i, err);
-    CLEANUP_STR struct v2v_str part = V2V_STR_INIT;
+  CLEANUP_FREE char *first = output_path (c, 0, err);
 
-    if (path == NULL)
+  if (first == NULL)
+    return -1;
+  for (size_t i = 0; i < c->opts->nr_disks; ++i)
+    if (publish_one (c, i, false, err) == -1) {
+      while (i > 0)
+        publish_one (c, --i, true, NULL);
       return -1;
-    if (v2v_str_printf (&part, "%s.part", path) == -1)
-      return v2v_fail_nomem (err);
-    if (rename (part.ptr, path) == -1)
-      return v2v_fail_errno (err, "%s", path);
+    }
+  return customize_sync_parent (first, err);
+}
+
+/* The new files of a run that failed. */
+static void
+remove_parts (struct customization *c)
+{
+  for (size_t i = 0; i < c->opts->nr_disks; ++i) {
+    CLEANUP_FREE char *path = output_path (c, i, NULL);
+    CLEANUP_FREE char *part = path ? part_path (path, NULL) : NULL;
+
+    if (c->outs[i] != NULL && part != NULL)
+      unlink (part);
   }
+}
+
+/* Is the file that output PATH is written to first one of the disks? */
+static int
+check_part (const struct customization *c, const char *path,
+            struct v2v_error **err)
+{
+  CLEANUP_FREE char *part = part_path (path, err);
+  struct stat st;
+
+  if (part == NULL)
+    return -1;
+  if (stat (part, &st) == -1)
+    return 0;
+  for (size_t i = 0; i < c->work.nr; ++i)
+    if (c->work.disks[i].fd != -1 && c->work.disks[i].st.st_dev == st.st_dev &&
+        c->work.disks[i].st.st_ino == st.st_ino)
+      return v2v_fail (err, V2V_ERR_USAGE,
+                       "--output: '%s' is written first, and is a disk given",
+                       part);
+  return 0;
+}
+
+/* Outputs I and K of different disks must be different files, also under the
+ * name that they have until they are complete. */
+static int
+check_pair (const struct customization *c, size_t i, size_t k,
+            struct v2v_error **err)
+{
+  CLEANUP_FREE char *a = output_path (c, i, err);
+  CLEANUP_FREE char *b = a ? output_path (c, k, err) : NULL;
+  CLEANUP_FREE char *a_part = b ? part_path (a, err) : NULL;
+  CLEANUP_FREE char *b_part = a_part ? part_path (b, err) : NULL;
+
+  if (b_part == NULL)
+    return -1;
+  if (strcmp (a, b) == 0 || strcmp (a_part, b) == 0 || strcmp (a, b_part) == 0)
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "--output: '%s' and '%s' would both be written to '%s'",
+                     c->opts->disks[k], c->opts->disks[i],
+                     strcmp (a, b_part) == 0 ? a : b);
   return 0;
 }
 
@@ -268,9 +286,14 @@ check_outputs (struct customization *c, struct v2v_error **err)
 
     if (path == NULL)
       return -1;
-    if (access (path, F_OK) == 0)
+    if (lstat (path, &st) == 0)
       return v2v_fail (err, V2V_ERR_USAGE, "--output: '%s' is there already",
                        path);
+    if (check_part (c, path, err) == -1)
+      return -1;
+    for (size_t k = 0; k < i; ++k)
+      if (check_pair (c, i, k, err) == -1)
+        return -1;
   }
   return 0;
 }
@@ -286,7 +309,11 @@ write_outputs (struct customization *c, const char *folder,
 
     r = path == NULL ? -1 : copy_disk (c, i, path, err);
   }
-  return r == 0 ? publish (c, err) : -1;
+  if (r == 0)
+    r = publish (c, err);
+  if (r == -1)
+    remove_parts (c);
+  return r;
 }
 
 /* ---- the guest ---- */
@@ -354,63 +381,42 @@ change_guest (struct customization *c, const char *folder,
 }
 
 static void
-close_disks (struct customization *c)
+close_images (struct customization *c, struct v2v_image **images)
 {
-  for (size_t i = 0; i < c->opts->nr_disks; ++i)
-    v2v_image_close (STEAL (c->images[i]));
+  for (size_t i = 0; images != NULL && i < c->opts->nr_disks; ++i)
+    v2v_image_close (STEAL (images[i]));
 }
 
 /* ---- the orders ---- */
 
-/* The folder of overlays beside PATH. */
 static int
-name_work (struct customization *c, const char *path, struct v2v_error **err)
+resume_in_place (struct customization *c, struct v2v_error **err)
 {
-  return asprintf (&c->work, "%s" WORK_SUFFIX, path) == -1
-             ? v2v_fail_nomem (err)
-             : 0;
-}
-
-static int
-make_work (struct customization *c, struct v2v_error **err)
-{
-  if (remove_work (c, err) == -1)
+  if (open_disks (c, err) == -1 ||
+      customize_work_need_files (&c->work, err) == -1 ||
+      customize_work_resume (&c->work, err) == -1)
     return -1;
-  if (mkdir (c->work, 0700) == -1)
-    return v2v_fail_errno (err, "%s", c->work);
-  return 0;
+  close_images (c, c->images);
+  return merge_all (c, err);
 }
 
 static int
 customize_in_place (struct customization *c, struct v2v_error **err)
 {
-  CLEANUP_FREE char *mark = NULL;
-  bool interrupted;
   int r;
 
-  if (name_work (c, c->opts->disks[0], err) == -1 ||
-      (mark = work_path (c, MARK, err)) == NULL)
+  if (open_disks (c, err) == -1 ||
+      customize_work_need_files (&c->work, err) == -1 ||
+      customize_work_make (&c->work, c->work.disks[0].path, err) == -1)
     return -1;
-  interrupted = access (mark, F_OK) == 0;
-  if (interrupted && c->opts->resume)
-    return merge_all (c, err);
-  if (interrupted) {
-    v2v_fail (err, V2V_ERR_USAGE,
-              "%s: an earlier run was interrupted while it wrote the disks",
-              c->work);
-    return v2v_hint (err, "'--resume' with the same disks completes it");
-  }
-  if (c->opts->resume)
-    return v2v_fail (err, V2V_ERR_USAGE,
-                     "--resume: no interrupted run: there is no '%s'", mark);
-  if (open_disks (c, err) == -1 || make_work (c, err) == -1)
-    return -1;
-  r = change_guest (c, c->work, err);
-  close_disks (c);
+  r = change_guest (c, c->work.folder, err);
+  close_images (c, c->images);
   if (r == 0)
-    r = write_mark (c, err);
+    r = customize_work_unchanged (&c->work, err);
+  if (r == 0)
+    r = customize_work_mark (&c->work, err);
   if (r == -1) {
-    remove_work (c, NULL);
+    customize_work_remove (&c->work, NULL);
     return -1;
   }
   return merge_all (c, err);
@@ -423,27 +429,36 @@ customize_into (struct customization *c, struct v2v_error **err)
   int r;
 
   if (check_outputs (c, err) == -1 ||
-      (first = output_path (c, 0, err)) == NULL ||
-      name_work (c, first, err) == -1 || open_disks (c, err) == -1 ||
-      make_work (c, err) == -1)
+      (first = output_path (c, 0, err)) == NULL || open_disks (c, err) == -1 ||
+      customize_work_make (&c->work, first, err) == -1)
     return -1;
-  r = change_guest (c, c->work, err);
+  r = change_guest (c, c->work.folder, err);
   if (r == 0)
-    r = write_outputs (c, c->work, err);
-  close_disks (c);
+    r = write_outputs (c, c->work.folder, err);
+  close_images (c, c->outs);
+  close_images (c, c->images);
   if (r == 0)
-    return remove_work (c, err);
-  remove_work (c, NULL);
+    return customize_work_remove (&c->work, err);
+  customize_work_remove (&c->work, NULL);
   return -1;
 }
 
 static int
 run (struct customization *c, struct v2v_error **err)
 {
-  if (c->opts->dry_run)
+  const struct v2v_customize_opts *o = c->opts;
+
+  if (customize_work_lock (&c->work, o->disks, o->nr_disks,
+                           o->output == NULL && !o->dry_run, err) == -1)
+    return -1;
+  if (o->resume)
+    return resume_in_place (c, err);
+  if (customize_work_check (&c->work, err) == -1)
+    return -1;
+  if (o->dry_run)
     return open_disks (c, err) == -1 ? -1 : change_guest (c, NULL, err);
-  return c->opts->output != NULL ? customize_into (c, err)
-                                 : customize_in_place (c, err);
+  return o->output != NULL ? customize_into (c, err)
+                           : customize_in_place (c, err);
 }
 
 int
@@ -459,11 +474,13 @@ v2v_customize_disks (const struct v2v_customize_opts *opts,
   v2v_json_set (c.out, "disks", list);
   v2v_json_set_bool (c.out, "dry_run", opts->dry_run);
   c.images = calloc (opts->nr_disks + 1, sizeof (struct v2v_image *));
-  r = c.images == NULL ? v2v_fail_nomem (err) : run (&c, err);
-  if (c.images != NULL)
-    close_disks (&c);
+  c.outs = calloc (opts->nr_disks + 1, sizeof (struct v2v_image *));
+  r = c.images == NULL || c.outs == NULL ? v2v_fail_nomem (err) : run (&c, err);
+  close_images (&c, c.outs);
+  close_images (&c, c.images);
+  free (c.outs);
   free (c.images);
-  free (c.work);
+  customize_work_clear (&c.work);
   v2v_json_set (c.out, "findings", v2v_findings_to_json (&c.findings));
   v2v_findings_clear (&c.findings);
   if (r == 0 && !v2v_json_ok (c.out))

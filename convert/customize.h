@@ -37,7 +37,7 @@ struct v2v_customize_opts {
  * first disk ("NAME.v2v-customize").  When they are complete and on the disk,
  * a mark is put there and they are merged: a run that is killed before leaves
  * the disks as they were, one that is killed behind it is completed by RESUME,
- * and no other run touches the disks until then.
+ * and no other run touches the disks until then (customize-work.h).
  */
 int v2v_customize_disks (const struct v2v_customize_opts *opts,
                          struct v2v_json **ret, struct v2v_error **err);
