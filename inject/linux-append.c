@@ -422,6 +422,10 @@ extend_file (struct overlay *o, const char *path, const char *text,
   CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
   const char *old = f != NULL && f->data != NULL ? f->data : "";
 
+  /* Beyond what is kept of one image: what stands in it must not get lost. */
+  if (f != NULL && f->data == NULL && f->size_bytes > 0)
+    return v2v_fail (err, V2V_ERR_GUEST,
+                     "%s in the initramfs is too large to be extended", path);
   if (strstr (old, text) != NULL)
     return 0;
   if (v2v_str_printf (&s, "%s%s%s", old,
