@@ -26,6 +26,11 @@
 
 /* More installed kernels than this is no machine but an attack on our time. */
 #define MAX_KERNELS 64
+/* Looking for a file asks the appliance up to five times: a hostile list of
+ * entries shall not take hours.  20 kernels with 3 words each are 120. */
+#define MAX_LOOK_UPS 512
+/* Microcode, then the initramfs; a few more of the user's own. */
+#define MAX_INITRD_WORDS 8
 /* A distribution's modules.dep has 1 to 2 MB. */
 #define MAX_MODULE_LIST (16u << 20)
 
@@ -187,7 +192,7 @@ word_is (const char *w, size_t len, const char *const names[])
  * "initrd" of GRUB legacy and syslinux: all have the same shape. */
 static int
 read_entries (struct linux_guest *l, const char *path, pair_vector *out,
-              struct v2v_error **err)
+              unsigned *look_ups, struct v2v_error **err)
 {
   static const char *const image_words[] = { "linux",     "linux16", "linuxefi",
                                              "kernel",    "LINUX",   "KERNEL",
@@ -195,7 +200,8 @@ read_entries (struct linux_guest *l, const char *path, pair_vector *out,
   static const char *const initrd_words[] = { "initrd", "initrd16", "initrdefi",
                                               "INITRD", NULL };
   struct v2v_error *e = NULL;
-  CLEANUP_FREE char *text = v2v_guest_read_text (l->g, path, &e);
+  CLEANUP_FREE char *text =
+      ++*look_ups > MAX_LOOK_UPS ? NULL : v2v_guest_read_text (l->g, path, &e);
   bool open = false; /* an entry's image was seen, its initramfs not yet */
 
   /* A file that is no text offers nothing. */
@@ -207,13 +213,22 @@ read_entries (struct linux_guest *l, const char *path, pair_vector *out,
     const char *w = next_word (&line, &len);
     const bool image = w && word_is (w, len, image_words);
     const bool initrd = w && word_is (w, len, initrd_words);
+    unsigned words = 0;
 
     if (!image && !(initrd && open))
       continue;
+    open = !image && open;
     while ((w = next_word (&line, &len)) != NULL) {
       struct v2v_error *e2 = NULL;
-      CLEANUP_FREE char *file = find_boot_file (l, w, len, &e2);
+      CLEANUP_FREE char *file = NULL;
 
+      if (image && *w == '-')
+        continue; /* GRUB legacy: "kernel --no-mem-option /vmlinuz" */
+      /* Behind the image are options of the kernel. */
+      if (++words > (image ? 1 : MAX_INITRD_WORDS) ||
+          ++*look_ups > MAX_LOOK_UPS)
+        break;
+      file = find_boot_file (l, w, len, &e2);
       if (e2 != NULL)
         return v2v_error_move (err, e2);
       if (file == NULL || strstr (file, "ucode") != NULL)
@@ -251,9 +266,10 @@ find_entries (struct linux_guest *l, pair_vector *out, struct v2v_error **err)
     "/boot/efi/loader/entries",
     "/efi/loader/entries",
   };
+  unsigned look_ups = 0;
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i)
-    if (read_entries (l, files[i], out, err) == -1)
+    if (read_entries (l, files[i], out, &look_ups, err) == -1)
       return -1;
   for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
     CLEANUP_LIST char **list = v2v_guest_glob (l->g, folders[i], "*.conf", err);
@@ -261,7 +277,7 @@ find_entries (struct linux_guest *l, pair_vector *out, struct v2v_error **err)
     if (list == NULL)
       return -1;
     for (size_t k = 0; list[k] != NULL; ++k)
-      if (read_entries (l, list[k], out, err) == -1)
+      if (read_entries (l, list[k], out, &look_ups, err) == -1)
         return -1;
   }
   /* UEFI: the distribution's own folder has the only grub.cfg of RHEL 7, 8. */
@@ -277,7 +293,7 @@ find_entries (struct linux_guest *l, pair_vector *out, struct v2v_error **err)
         cfg = NULL;
         return v2v_fail_nomem (err);
       }
-      if (read_entries (l, cfg, out, err) == -1)
+      if (read_entries (l, cfg, out, &look_ups, err) == -1)
         return -1;
     }
   }

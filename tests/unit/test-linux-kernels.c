@@ -161,6 +161,44 @@ test_constructed_grub_entry_names_an_unusual_initramfs (void **state)
   done (&l, tree);
 }
 
+/* The first word is the image; hostile lines are not looked up to their end. */
+static void
+test_constructed_boot_entries_are_read_for_a_few_words_only (void **state)
+{
+  static const struct guest_tree_entry files[] = {
+    { "/lib/modules/1.0/modules.dep", "", NULL, 0 },
+    { "/lib/modules/2.0/modules.dep", "", NULL, 0 },
+    { "/boot/vmlinuz-1.0", "k", NULL, 0 },
+    { "/boot/vmlinuz-2.0", "k", NULL, 0 },
+    { "/boot/disk-1", "i", NULL, 0 },
+    { "/boot/disk-2", "i", NULL, 0 },
+    { "/boot/grub/menu.lst",
+      "kernel --no-mem-option /vmlinuz-1.0 ro\n"
+      "initrd a b c d e f g /disk-1\n"
+      "kernel /gone /vmlinuz-2.0\n"
+      "initrd /disk-2\n",
+      NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct linux_guest l;
+  (void) state;
+
+  l = find (tree, "unknown");
+  assert_int_equal (l.nr_kernels, 2);
+  assert_kernel (&l.kernels[0], "1.0", "/boot/vmlinuz-1.0", "/boot/disk-1");
+  assert_true (l.kernels[0].offered);
+  assert_kernel (&l.kernels[1], "2.0", "/boot/vmlinuz-2.0", NULL);
+  assert_false (l.kernels[1].offered);
+  linux_kernels_clear (&l);
+  v2v_guest_close (l.g);
+  guest_tree_write (tree, "/boot/grub/menu.lst",
+                    "kernel /vmlinuz-1.0\ninitrd a b c d e f g h /disk-1\n");
+  l = find (tree, "unknown");
+  assert_kernel (&l.kernels[0], "1.0", "/boot/vmlinuz-1.0", NULL);
+  done (&l, tree);
+}
+
 static void
 test_constructed_unified_kernel_image_is_found (void **state)
 {
@@ -296,6 +334,8 @@ main (void)
     cmocka_unit_test (test_constructed_initramfs_of_each_family_is_found),
     cmocka_unit_test (test_constructed_rhel9_bls_entries_say_what_is_offered),
     cmocka_unit_test (test_constructed_grub_entry_names_an_unusual_initramfs),
+    cmocka_unit_test (
+        test_constructed_boot_entries_are_read_for_a_few_words_only),
     cmocka_unit_test (test_constructed_unified_kernel_image_is_found),
     cmocka_unit_test (
         test_constructed_kernel_without_modules_has_them_by_config),
