@@ -152,6 +152,99 @@ missing_driver (const struct work *w)
   return NULL;
 }
 
+/* What reaches a root that is no plain partition.  Tools that look at the
+ * running system, which is the appliance, leave it out. */
+static const struct {
+  const char *what;
+  const char *names[5]; /* files, or ends of their paths */
+} reaching[] = {
+  { "cryptsetup",
+    { "sbin/cryptsetup", "bin/cryptsetup", "systemd-cryptsetup", NULL } },
+  /* cryptsetup-initramfs; before Debian 9; dracut, mkinitcpio */
+  { "the list of encrypted disks",
+    { "cryptroot/crypttab", "conf/conf.d/cryptroot", "etc/crypttab", NULL } },
+  { "lvm", { "sbin/lvm", "bin/lvm", NULL } },
+  { "mdadm", { "sbin/mdadm", "bin/mdadm", NULL } },
+  { "btrfs", { "sbin/btrfs", "bin/btrfs", NULL } },
+};
+
+/* Which of REACHING are in IM, as bits. */
+static unsigned
+find_reaching (const struct v2v_initramfs *im)
+{
+  unsigned found = 0;
+
+  for (size_t i = 0; i < im->nr_files; ++i) {
+    const struct v2v_initramfs_file *f = &im->files[i];
+    const size_t len = strlen (f->name);
+
+    if (f->size_bytes == 0)
+      continue; /* a crypttab without an entry */
+    for (size_t k = 0; k < V2V_ARRAY_SIZE (reaching); ++k)
+      for (size_t m = 0; reaching[k].names[m] != NULL; ++m) {
+        const size_t n = strlen (reaching[k].names[m]);
+
+        if (len >= n && strcmp (f->name + len - n, reaching[k].names[m]) == 0 &&
+            (len == n || f->name[len - n - 1] == '/'))
+          found |= 1u << k;
+      }
+  }
+  return found;
+}
+
+static bool
+has_arrays (struct linux_guest *l)
+{
+  static const char *const files[] = { "/etc/mdadm.conf",
+                                       "/etc/mdadm/mdadm.conf" };
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i) {
+    CLEANUP_FREE char *text = v2v_guest_read_text (l->g, files[i], NULL);
+
+    if (text != NULL &&
+        (strncmp (text, "ARRAY", 5) == 0 || strstr (text, "\nARRAY") != NULL))
+      return true;
+  }
+  return false;
+}
+
+/* Which of REACHING this guest uses: an image for any machine has all of them,
+ * and may lose what is of no use here. */
+static unsigned
+used_reaching (struct linux_guest *l)
+{
+  unsigned used = asks_for_passphrase (l) ? 1u << 0 | 1u << 1 : 0;
+
+  for (size_t i = 0; i < l->os->nr_mounts; ++i) {
+    const char *device = l->os->mounts[i].device;
+
+    if (device == NULL)
+      continue;
+    if (strncmp (device, "btrfsvol:", 9) == 0) {
+      used |= 1u << 4;
+      device += 9;
+    }
+    if (strncmp (device, "/dev/md", 7) == 0)
+      used |= 1u << 3;
+    else if (strncmp (device, "/dev/sd", 7) != 0 &&
+             strncmp (device, "/dev/mapper/v2v-crypt", 21) != 0)
+      used |= 1u << 2; /* "/dev/VG/LV" */
+  }
+  return has_arrays (l) ? used | 1u << 3 : used;
+}
+
+/* What the new image lost of the OLD one's bits, or NULL. */
+static const char *
+lost_part (const struct work *w, unsigned old)
+{
+  const unsigned lost = old & ~find_reaching (&w->im);
+
+  for (size_t k = 0; k < V2V_ARRAY_SIZE (reaching); ++k)
+    if (lost & (1u << k))
+      return reaching[k].what;
+  return NULL;
+}
+
 /* ---- appending ---- */
 
 /* Write BYTES behind the host's copy, aligned as the kernel wants it. */
@@ -338,6 +431,8 @@ rebuild (struct work *w, bool *ret_dry, struct v2v_error **err)
   CLEANUP_FREE char *saved = NULL;
   const char *lacking;
   const bool had = w->is_read;
+  const unsigned parts =
+      had ? find_reaching (&w->im) & used_reaching (w->l) : 0;
   struct v2v_guest_stat st = { .size_bytes = 0 };
   bool moved;
   int r;
@@ -370,6 +465,8 @@ rebuild (struct work *w, bool *ret_dry, struct v2v_error **err)
   else if (r == 1) {
     r = read_image (w, err) == -1 ? -1 : 1;
     lacking = r == 1 ? missing_driver (w) : NULL;
+    if (r == 1 && lacking == NULL && w->is_read)
+      lacking = lost_part (w, parts);
     if (r == 1 && lacking != NULL)
       r = linux_finding (w->l, V2V_WARNING, "guest.initramfs.tool-useless",
                          w->k->version, "look at the tool's configuration", err,
@@ -422,6 +519,17 @@ check_uki (struct work *w, struct v2v_error **err)
                         lacking, err);
 }
 
+/* Is a required driver a file, that is, must something load it? */
+static bool
+needs_files (const struct work *w)
+{
+  for (size_t i = 0; i < w->drivers.n; ++i)
+    for (size_t n = 0; n < V2V_ARRAY_SIZE (required); ++n)
+      if (strcmp (required[n], w->drivers.name[i]) == 0)
+        return true;
+  return false;
+}
+
 /* The initramfs must change. */
 static int
 renew (struct work *w, bool had_all, struct v2v_error **err)
@@ -453,7 +561,8 @@ renew (struct work *w, bool had_all, struct v2v_error **err)
     return dry ? 0 : append_pins (w, err);
   }
   /* Nothing was missing, only copies are old: the guest starts without. */
-  if (had_all && missing_driver (w) == NULL) {
+  if ((had_all && missing_driver (w) == NULL) ||
+      (!needs_files (w) && !w->is_read)) {
     w->k->has_hyperv = true;
     if (linux_finding (w->l, V2V_WARNING, "guest.initramfs.stale",
                        w->k->initramfs, "make the initramfs again in the guest",
@@ -492,20 +601,17 @@ fix_kernel (struct work *w, struct v2v_error **err)
         w->l, V2V_WARNING, "guest.kernel.no-hyperv", w->k->version,
         "start another kernel, or install a newer one before the conversion",
         err, "this kernel has no %s: it cannot start on Hyper-V", lacking);
-  /* Without files there is nothing to carry. */
-  if (w->k->initramfs == NULL && !w->k->is_uki) {
-    bool must = false;
-
-    for (size_t i = 0; i < w->drivers.n; ++i)
-      for (size_t n = 0; n < V2V_ARRAY_SIZE (required); ++n)
-        must = must || strcmp (required[n], w->drivers.name[i]) == 0;
-    if (!must) {
-      w->k->has_hyperv = true;
+  /* Without files there is nothing to carry, whatever the image is. */
+  if (!needs_files (w)) {
+    w->k->has_hyperv = true;
+    if (w->k->initramfs == NULL && !w->k->is_uki)
       return 0;
-    }
   }
   if (read_image (w, err) == -1)
     return -1;
+  /* An image that only the kernel can read (LZO). */
+  if (w->k->has_hyperv && !w->is_read && (!always || w->k->is_uki))
+    return 0;
   if (w->k->is_uki)
     return check_uki (w, err);
   has_all = missing_driver (w) == NULL && w->is_read;

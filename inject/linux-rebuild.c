@@ -161,34 +161,78 @@ has_word (const char *text, const char *word)
   return false;
 }
 
-/* A list in a shell variable: KEY=(a b), KEY="a b" or KEY=a. */
+/* A list in a shell variable: KEY=(a b), KEY="a b" or KEY=a; or a value of
+ * YAML, which is not quoted. */
 struct list_edit {
-  const char *key;
+  const char *key; /* with the '=' */
   const char *separator;
   const struct linux_drivers *d;
-  bool found;
+  bool is_yaml;
+  bool is_done;  /* a line holds all */
+  bool is_array; /* KEY=( was seen */
 };
+
+static bool
+has_all (const char *text, const struct linux_drivers *d)
+{
+  for (size_t i = 0; i < d->n; ++i)
+    if (!has_word (text, d->name[i]))
+      return false;
+  return true;
+}
+
+/* Where the value at P ends; NULL when that is on another line, or when it is
+ * more than one word of the shell. */
+static const char *
+value_end (const struct list_edit *e, const char *p)
+{
+  const char *end;
+
+  if (*p == '(')
+    return strchr (p, ')');
+  if (*p == '"' || *p == '\'')
+    return strchr (p + 1, *p);
+  end = p + strcspn (p, " \t\r#");
+  if (e->is_yaml)
+    return end;
+  if (strcspn (p, "\\\"'`;&|()<>$") < (size_t) (end - p) ||
+      strchr ("#\r", end[strspn (end, " \t")]) == NULL)
+    return NULL;
+  return end;
+}
 
 static int
 edit_list (void *arg, const char *line, struct v2v_str *ret)
 {
   struct list_edit *e = arg;
   const char *p = line + strspn (line, " \t");
-  const char *close;
-  bool changed = false, any;
+  const size_t n = strlen (e->key);
+  const char *close, *quote;
+  bool any;
 
-  if (strncmp (p, e->key, strlen (e->key)) != 0)
+  /* KEY+=(a b) may be ours, of an earlier conversion. */
+  if (strncmp (p, e->key, n - 1) == 0 && p[n - 1] == '+' && p[n] == '=' &&
+      has_all (p + n, e->d))
+    e->is_done = true;
+  if (strncmp (p, e->key, n) != 0)
     return LINUX_EDIT_KEEP;
-  p += strlen (e->key);
-  e->found = true;
-  close = *p == '('                 ? strchr (p, ')')
-          : *p == '"' || *p == '\'' ? strchr (p + 1, *p)
-                                    : p + strcspn (p, " \t#");
+  p += n;
+  e->is_array = *p == '(';
+  close = value_end (e, p);
   if (close == NULL)
-    return LINUX_EDIT_KEEP; /* goes on on the next line */
+    return LINUX_EDIT_KEEP;
+  e->is_done = true;
+  if (has_all (p, e->d))
+    return LINUX_EDIT_KEEP;
+  /* What is one word for the shell must stay one. */
+  quote = e->is_yaml || strchr ("(\"'", *p) != NULL ? "" : "\"";
+  if (*p == '\0')
+    quote = e->is_yaml ? "" : "\"";
   any = close > p && close[-1] != '(' && close[-1] != '"' &&
         close[-1] != '\'' && close[-1] != ' ';
-  if (v2v_str_append_len (ret, line, (size_t) (close - line)) == -1)
+  if (v2v_str_append_len (ret, line, (size_t) (p - line)) == -1 ||
+      v2v_str_append (ret, quote) == -1 ||
+      v2v_str_append_len (ret, p, (size_t) (close - p)) == -1)
     return -1;
   for (size_t i = 0; i < e->d->n; ++i) {
     if (has_word (p, e->d->name[i]))
@@ -196,13 +240,44 @@ edit_list (void *arg, const char *line, struct v2v_str *ret)
     if (v2v_str_printf (ret, "%s%s", any ? e->separator : "", e->d->name[i]) ==
         -1)
       return -1;
-    any = changed = true;
+    any = true;
   }
-  if (!changed) {
-    ret->len = 0;
-    return LINUX_EDIT_KEEP;
-  }
-  return v2v_str_append (ret, close) == -1 ? -1 : LINUX_EDIT_REPLACE;
+  return v2v_str_append (ret, quote) == -1 || v2v_str_append (ret, close) == -1
+             ? -1
+             : LINUX_EDIT_REPLACE;
+}
+
+/* No line could take the names: one more behind all others. */
+static int
+append_list (struct linux_guest *l, const char *path, const struct list_edit *e,
+             struct v2v_error **err)
+{
+  struct v2v_error *e2 = NULL;
+  CLEANUP_FREE char *text = v2v_guest_read_text (l->g, path, &e2);
+  CLEANUP_FREE char *names = linux_join_drivers (e->d, " ", "");
+  CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
+  const int n = (int) strlen (e->key) - 1;
+  int r;
+
+  if (e2 != NULL)
+    return linux_tolerate (l, path, e2, err);
+  if (names == NULL)
+    return v2v_fail_nomem (err);
+  if (text == NULL)
+    return linux_finding (l, V2V_WARNING, "guest.initramfs.not-lasting", path,
+                          "name the drivers in the tool's configuration", err,
+                          "the file is not there: the next initramfs may lack "
+                          "the drivers of Hyper-V");
+  r = v2v_str_printf (&s, "%s%s", text,
+                      *text != '\0' && text[strlen (text) - 1] != '\n' ? "\n"
+                                                                       : "");
+  if (r != -1)
+    r = e->is_array ? v2v_str_printf (&s, "%.*s+=(%s)\n", n, e->key, names + 1)
+                    : v2v_str_printf (&s, "%.*s=\"$%.*s%s\"\n", n, e->key, n,
+                                      e->key, names);
+  if (r == -1)
+    return v2v_fail_nomem (err);
+  return v2v_guest_write_text (l->g, path, s.ptr, 0, why, err) == -1 ? -1 : 0;
 }
 
 static int
@@ -212,7 +287,9 @@ write_list (struct linux_guest *l, const char *path, const char *key,
 {
   struct list_edit e = { .key = key, .separator = separator, .d = d };
 
-  return linux_edit_or_find (l, path, edit_list, &e, why, err) == -1 ? -1 : 0;
+  if (linux_edit_or_find (l, path, edit_list, &e, why, err) == -1)
+    return -1;
+  return e.is_done ? 0 : append_list (l, path, &e, err);
 }
 
 /* A file with a name a line; missing names are added at its end. */
@@ -294,7 +371,7 @@ write_booster (struct linux_guest *l, const struct linux_drivers *d,
                struct v2v_error **err)
 {
   struct list_edit e = {
-    .key = "modules_force_load:", .separator = ",", .d = d
+    .key = "modules_force_load:", .separator = ",", .d = d, .is_yaml = true
   };
   CLEANUP_FREE char *names = linux_join_drivers (d, ",", "");
   CLEANUP_STR struct v2v_str s = V2V_STR_INIT;

@@ -440,6 +440,121 @@ test_constructed_tool_that_fails_or_lies_is_replaced_by_an_archive (
   }
 }
 
+/* A rebuild that forgets what reaches the root: the old image stays. */
+static void
+test_constructed_tool_that_drops_cryptsetup_is_replaced_by_an_archive (
+    void **state)
+{
+  static const char *const with_crypt[] = { "scripts/functions", "conf/modules",
+                                            "usr/sbin/cryptsetup",
+                                            "cryptroot/crypttab", NULL };
+  static const char *const without_list[] = { "scripts/functions",
+                                              "conf/modules",
+                                              "usr/sbin/cryptsetup", NULL };
+  static const char *const with_more[] = {
+    "scripts/functions",  "conf/modules", "usr/bin/cryptsetup",
+    "cryptroot/crypttab", "usr/sbin/lvm", NULL
+  };
+  static const char *const *const makes[] = { without_list, debian_like,
+                                              with_more, debian_like };
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (makes); ++i) {
+    char *tree = make_tree ("/boot/initrd.img-" V, with_crypt, nothing);
+    struct v2v_guest *g = open_tree (tree);
+    CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+    struct v2v_error *err = NULL;
+    /* Without an encrypted disk nothing is lost. */
+    const bool encrypted = i < 3, good = !encrypted || makes[i] == with_more;
+
+    guest_tree_write (tree, "/usr/sbin/update-initramfs", "");
+    guest_tree_write (tree, "/usr/sbin/mkinitramfs", "");
+    if (encrypted)
+      guest_tree_write (tree, "/etc/crypttab", "root UUID=1 none luks\n");
+    let_run (g, tree, "/boot/initrd.img-" V, makes[i], all_there, 0);
+    assert_ok (fix (g, false, &err), err);
+    assert_int_equal (tool.calls, 1);
+    if (good)
+      assert_int_equal (v2v_guest_findings (g)->len, 0);
+    else {
+      assert_finding (g, "guest.initramfs.tool-useless");
+      assert_finding (g, "guest.initramfs.appended");
+    }
+    im = read_tree (tree, "/boot/initrd.img-" V);
+    if (encrypted)
+      assert_image_has (&im, "cryptroot/crypttab", NULL);
+    assert_image_has (&im, "usr/lib/modules/" V "/" STORVSC, NULL);
+    v2v_guest_close (g);
+    assert_stable (tree);
+    test_tmpdir_remove (tree);
+  }
+}
+
+/* The value of a list stays one word, or one more line says it. */
+static void
+test_constructed_lists_of_every_shape_take_the_drivers (void **state)
+{
+#define NAMES "hv_vmbus hv_storvsc hv_netvsc"
+  static const struct {
+    const char *before, *after;
+  } cases[] = {
+    { "MODULES=ext4\n", "MODULES=\"ext4 " NAMES "\"\n" },
+    { "MODULES=ext4 # mine\n", "MODULES=\"ext4 " NAMES "\" # mine\n" },
+    { "MODULES=\nHOOKS=(base)\n", "MODULES=\"" NAMES "\"\nHOOKS=(base)\n" },
+    { "MODULES='ext4'\n", "MODULES='ext4 " NAMES "'\n" },
+    { "MODULES=(\n ext4\n)\n", "MODULES=(\n ext4\n)\nMODULES+=(" NAMES ")\n" },
+    { "MODULES=$X", "MODULES=$X\nMODULES=\"$MODULES " NAMES "\"\n" },
+    { "HOOKS=(base)\n", "HOOKS=(base)\nMODULES=\"$MODULES " NAMES "\"\n" },
+    { "", "MODULES=\"$MODULES " NAMES "\"\n" },
+  };
+#undef NAMES
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i)
+    for (unsigned again = 0; again < 2; ++again) {
+      char *tree = make_tree ("/boot/initramfs-" V ".img", arch_like, nothing);
+      struct v2v_guest *g = open_tree (tree);
+      struct v2v_error *err = NULL;
+
+      guest_tree_write (tree, "/usr/bin/mkinitcpio", "");
+      guest_tree_write (tree, "/etc/mkinitcpio.conf",
+                        again ? cases[i].after : cases[i].before);
+      let_run (g, tree, "/boot/initramfs-" V ".img", arch_like, all_there, 0);
+      assert_ok (fix (g, false, &err), err);
+      guest_tree_assert_text (tree, "/etc/mkinitcpio.conf", cases[i].after);
+      assert_int_equal (v2v_guest_findings (g)->len, 0);
+      v2v_guest_close (g);
+      test_tmpdir_remove (tree);
+    }
+}
+
+/* An image that cannot be read is none of our business where every driver is
+ * in the kernel, and an error where it is not. */
+static void
+test_constructed_lzo_image_is_no_matter_for_built_in_drivers (void **state)
+{
+  (void) state;
+
+  for (unsigned stale = 0; stale < 2; ++stale) {
+    char *tree = make_tree ("/boot/initrd.img-" V, debian_like, nothing);
+    struct v2v_guest *g = open_tree (tree);
+    struct v2v_error *err = NULL;
+
+    guest_tree_write (tree, "/boot/initrd.img-" V, "\211LZO\r\n\032\n....");
+    assert_int_equal (fix (g, false, &err), -1);
+    assert_non_null (strstr (v2v_error_message (err), "lzo"));
+    v2v_error_free (err);
+    err = NULL;
+    guest_tree_write (tree, MODULES "modules.dep", EXT4 ":\n");
+    guest_tree_write (tree, MODULES "modules.builtin",
+                      VMBUS "\n" STORVSC "\n" NETVSC "\n");
+    assert_ok (fix (g, stale, &err), err);
+    assert_int_equal (v2v_guest_findings (g)->len, stale ? 1 : 0);
+    v2v_guest_close (g);
+    test_tmpdir_remove (tree);
+  }
+}
+
 /* ---- appending ---- */
 
 static void
@@ -775,6 +890,11 @@ main (void)
         test_constructed_pinned_names_are_appended_without_a_rebuild),
     cmocka_unit_test (test_constructed_stale_copies_are_rebuilt_or_said),
     cmocka_unit_test (test_constructed_dry_run_runs_nothing_and_fails_nothing),
+    cmocka_unit_test (
+        test_constructed_tool_that_drops_cryptsetup_is_replaced_by_an_archive),
+    cmocka_unit_test (test_constructed_lists_of_every_shape_take_the_drivers),
+    cmocka_unit_test (
+        test_constructed_lzo_image_is_no_matter_for_built_in_drivers),
     cmocka_unit_test (test_modprobe_resolves_the_index_we_write),
   };
 
