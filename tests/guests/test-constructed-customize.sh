@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # v2v customize with a real appliance on a constructed Linux (a file tree as
 # Debian lays it out, without a kernel): a dry run writes nothing, -o leaves the
-# old disk as it was.
+# old disk as it was, in place nothing stays beside it.
 . "$abs_top_srcdir/tests/functions.sh"
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
 requires_plugin
@@ -62,3 +62,10 @@ clean "-o"
 v2v check new.vhdx >/dev/null || fail "check new.vhdx"
 [ "$(cat_file new.vhdx /etc/hostname)" = after ] || fail "hostname in new.vhdx"
 [ "$(cat_file disk.vhdx /etc/hostname)" = before ] || fail "hostname in disk.vhdx"
+
+# In place; nothing stays beside the disk, and the lock goes with the run.
+v2v customize --progress none --profile profile.json disk.vhdx >/dev/null ||
+    fail "in place"
+clean "in place"
+v2v check disk.vhdx >/dev/null || fail "check disk.vhdx"
+[ "$(cat_file disk.vhdx /etc/hostname)" = after ] || fail "hostname in place"
