@@ -12,8 +12,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
 #include "inject/gate.h"
@@ -181,11 +183,44 @@ gate_volume_manager (const struct v2v_partition *p, size_t disk,
   return 0;
 }
 
+/* Whose file systems are on the disks? */
+struct gate_seen {
+  bool windows; /* Windows makes them */
+  bool other;   /* Windows has no driver for them */
+};
+
+static void
+note_kind (struct gate_seen *seen, enum v2v_fs_kind kind)
+{
+  switch (kind) {
+  case V2V_FS_BITLOCKER:
+  case V2V_FS_NTFS:
+  case V2V_FS_REFS:
+    seen->windows = true;
+    break;
+  case V2V_FS_BTRFS:
+  case V2V_FS_EXT:
+  case V2V_FS_LUKS:
+  case V2V_FS_LVM:
+  case V2V_FS_MD:
+  case V2V_FS_SWAP:
+  case V2V_FS_XFS:
+    seen->other = true;
+    break;
+  case V2V_FS_EMPTY:
+  case V2V_FS_FAT:
+  case V2V_FS_ISO9660:
+  case V2V_FS_OTHER:
+  case V2V_FS_UNKNOWN:
+    break;
+  }
+}
+
 static int
 gate_partition (struct v2v_image *img, size_t disk,
                 const struct v2v_partition *p,
-                const struct v2v_guest_opts *opts, struct v2v_findings *f,
-                struct v2v_error **err)
+                const struct v2v_guest_opts *opts, struct gate_seen *seen,
+                struct v2v_findings *f, struct v2v_error **err)
 {
   struct v2v_fs_state state;
   char subject[64];
@@ -208,6 +243,7 @@ gate_partition (struct v2v_image *img, size_t disk,
     return 0;
   if (v2v_fs_probe (img, p->offset, p->length, &state, err) == -1)
     return v2v_prefix (err, "%s", subject);
+  note_kind (seen, state.kind);
   return v2v_guest_gate_filesystem (&state, subject, opts, f, err);
 }
 
@@ -224,19 +260,92 @@ is_known_member (const struct v2v_partitions *parts, size_t i)
   return false;
 }
 
+/* What Windows knows a disk by: offset 440 of an MBR (UEFI 2.10, section 5.2),
+ * the DiskGUID of a GPT (5.3).  Zeros: it has none. */
+struct gate_signature {
+  enum v2v_partition_table table;
+  uint8_t id[16];
+};
+
+static int
+read_signature (struct v2v_image *img, enum v2v_partition_table table,
+                struct gate_signature *ret, struct v2v_error **err)
+{
+  static const uint64_t sectors[] = { 512, 4096 };
+  uint8_t h[512];
+
+  memset (ret, 0, sizeof *ret);
+  if (table == V2V_TABLE_MBR) {
+    ret->table = V2V_TABLE_MBR;
+    return v2v_image_size (img) < sizeof h
+               ? 0
+               : v2v_image_read (img, ret->id, 4, 440, err);
+  }
+  if (table != V2V_TABLE_GPT && table != V2V_TABLE_HYBRID)
+    return 0;
+  ret->table = V2V_TABLE_GPT;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (sectors); ++i) {
+    if (!v2v_range_inside (sectors[i], sizeof h, v2v_image_size (img)))
+      continue;
+    if (v2v_image_read (img, h, sizeof h, sectors[i], err) == -1)
+      return -1;
+    if (memcmp (h, "EFI PART", 8) == 0) {
+      memcpy (ret->id, h + 56, sizeof ret->id);
+      return 0;
+    }
+  }
+  return 0;
+}
+
+/* Of two disks with one signature Windows takes one offline.  Which system it
+ * is shows only later; but one that has a file system of Windows' and none
+ * that Windows cannot read is nearly always Windows. */
+static int
+gate_signatures (const struct gate_signature *s, size_t nr,
+                 const struct gate_seen *seen, struct v2v_findings *f)
+{
+  const bool windows = seen->windows && !seen->other;
+
+  for (size_t i = 1; i < nr; ++i)
+    for (size_t k = 0; k < i; ++k) {
+      char subject[64];
+
+      if (s[i].table != s[k].table || v2v_is_zero (s[i].id, sizeof s[i].id) ||
+          memcmp (s[i].id, s[k].id, sizeof s[i].id) != 0)
+        continue;
+      snprintf (subject, sizeof subject, "disk %zu", i + 1);
+      if (v2v_findings_add (
+              f, windows ? V2V_CRITICAL : V2V_WARNING,
+              "guest.gate.equal-signatures", subject,
+              "give one of them another identity on the source (diskpart, "
+              "'uniqueid disk'), or copy the disks as they are with "
+              "--no-guest",
+              "it has the %s of disk %zu: Windows takes one of them offline",
+              s[i].table == V2V_TABLE_MBR ? "signature" : "disk GUID",
+              k + 1) == -1)
+        return -1;
+      break;
+    }
+  return 0;
+}
+
 static int
 gate_disk (struct v2v_image *img, size_t disk,
-           const struct v2v_guest_opts *opts, struct v2v_findings *f,
+           const struct v2v_guest_opts *opts, struct gate_seen *seen,
+           struct gate_signature *ret_signature, struct v2v_findings *f,
            struct v2v_error **err)
 {
   struct v2v_partitions parts;
-  int r = 0;
+  int r;
 
   if (v2v_partitions_read (img, &parts, err) == -1)
     return v2v_prefix (err, "disk %zu", disk + 1);
+  r = read_signature (img, parts.table, ret_signature, err);
+  if (r == -1)
+    v2v_prefix (err, "disk %zu", disk + 1);
   for (size_t i = 0; r == 0 && i < parts.len; ++i)
     if (!is_known_member (&parts, i))
-      r = gate_partition (img, disk, &parts.ptr[i], opts, f, err);
+      r = gate_partition (img, disk, &parts.ptr[i], opts, seen, f, err);
   v2v_partitions_clear (&parts);
   return r;
 }
@@ -246,11 +355,20 @@ v2v_guest_gate_disks (struct v2v_image *const *disks, size_t nr,
                       const struct v2v_guest_opts *opts,
                       struct v2v_findings *findings, struct v2v_error **err)
 {
+  CLEANUP_FREE struct gate_signature *signatures =
+      calloc (nr + 1, sizeof *signatures);
+  struct gate_seen seen = { false, false };
+
+  if (signatures == NULL)
+    return v2v_fail_nomem (err);
   if (opts == NULL)
     opts = &no_opts;
   for (size_t i = 0; i < nr; ++i)
-    if (disks[i] != NULL && gate_disk (disks[i], i, opts, findings, err) == -1)
+    if (disks[i] != NULL && gate_disk (disks[i], i, opts, &seen, &signatures[i],
+                                       findings, err) == -1)
       return -1;
+  if (gate_signatures (signatures, nr, &seen, findings) == -1)
+    return v2v_fail_nomem (err);
   return v2v_guest_gate_verdict (findings, err);
 }
 

@@ -123,6 +123,58 @@ assert_found (const char *id, enum v2v_severity severity)
     assert_non_null (f->remedy);
 }
 
+/* ---- equal signatures ---- */
+
+/* The gate over this disk and a copy of it as another disk of the machine. */
+static int
+gate_two (struct v2v_error **err)
+{
+  struct v2v_image *disks[3] = { open_disk (DISK), NULL, open_disk (DISK) };
+  int r;
+
+  v2v_findings_clear (&found);
+  r = v2v_guest_gate_disks (disks, 3, NULL, &found, err);
+  v2v_image_close (disks[0]);
+  v2v_image_close (disks[2]);
+  return r;
+}
+
+static void
+test_constructed_equal_mbr_signatures (void **state)
+{
+  struct v2v_error *err = NULL;
+
+  (void) state;
+  put_mbr (0, 0x07, 64, 1000);
+  /* No signature at all is none. */
+  assert_ok (gate_two (&err), err);
+  assert_null (v2v_findings_find (&found, "guest.gate.equal-signatures"));
+  v2v_put_le32 (disk + 440, 0x12345678);
+  /* Nothing says that it is Windows. */
+  assert_ok (gate_two (&err), err);
+  assert_found ("guest.gate.equal-signatures", V2V_WARNING);
+  assert_string_equal (
+      v2v_findings_find (&found, "guest.gate.equal-signatures")->subject,
+      "disk 3");
+  /* BitLocker is refused too; here the reason is that it is Windows'. */
+  memcpy (disk + 64 * 512 + 3, "-FVE-FS-", 8);
+  assert_int_equal (gate_two (&err), -1);
+  assert_found ("guest.gate.equal-signatures", V2V_CRITICAL);
+  v2v_error_free (err);
+  err = NULL;
+  /* One disk alone. */
+  memset (disk + 64 * 512, 0, 512);
+  assert_ok (gate (0, NULL, &err), err);
+  assert_null (v2v_findings_find (&found, "guest.gate.equal-signatures"));
+  /* Of a Linux it is a warning. */
+  memcpy (disk + 64 * 512 + 3, "-FVE-FS-", 8);
+  put_mbr (1, 0x83, 2048, 1000);
+  put_ext4 (2048, 1000);
+  gate_two (&err);
+  assert_found ("guest.gate.equal-signatures", V2V_WARNING);
+  v2v_error_free (err);
+}
+
 /* ---- partitions ---- */
 
 static void
@@ -231,6 +283,7 @@ test_real_gpt_by_sfdisk (void **state)
   const char *argv[] = { "sh", "-c", "sfdisk -q \"$0\" <\"$1\"",
                          NULL, NULL, NULL };
   struct v2v_partitions p;
+  struct v2v_error *err = NULL;
   size_t len;
 
   (void) state;
@@ -258,6 +311,10 @@ test_real_gpt_by_sfdisk (void **state)
   assert_false (v2v_partition_is_storage_spaces (&p.ptr[1]));
   assert_true (v2v_partition_is_storage_spaces (&p.ptr[2]));
   v2v_partitions_clear (&p);
+  /* A copy of it has the same GUID. */
+  assert_int_equal (gate_two (&err), -1);
+  v2v_error_free (err);
+  assert_found ("guest.gate.equal-signatures", V2V_WARNING);
   /* The backup alone. */
   memset (disk + 512, 0, 512);
   p = partitions (DISK);
@@ -636,6 +693,7 @@ main (void)
     T (test_a_chain_of_logical_partitions_that_turns_back_ends),
     T (test_a_chain_of_empty_links_ends_after_1024_steps),
     T (test_a_partition_past_the_end_is_cut_off),
+    T (test_constructed_equal_mbr_signatures),
     T (test_real_gpt_by_sfdisk),
     T (test_clean_disks_pass_without_a_finding),
     T (test_a_dirty_file_system_is_refused_unless_allowed),
