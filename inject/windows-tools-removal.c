@@ -390,8 +390,8 @@ remove_registry (const struct tools *t, struct v2v_str *s)
     static const char *const keys[] = {
       "HKLM\\SOFTWARE\\Classes\\Installer\\Products",
       "HKLM\\SOFTWARE\\Classes\\Installer\\Features",
-      "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Installer\\UserData"
-      "\\S-1-5-18\\Products",
+      ("HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Installer"
+       "\\UserData\\S-1-5-18\\Products"),
     };
     char p[33];
 
