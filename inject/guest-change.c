@@ -154,6 +154,8 @@ replace_file (struct v2v_guest *g, int fd, const char *real, bool is_there,
 {
   CLEANUP_FREE char *part = NULL;
 
+  if (is_there && g->ops->in_place != NULL && g->ops->in_place (g->h, real))
+    return g->ops->upload (g->h, fd, real, st->mode, st->uid, st->gid, err);
   if (asprintf (&part, "%s.v2v-new", real) == -1) {
     part = NULL;
     return v2v_fail_nomem (err);

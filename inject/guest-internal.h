@@ -27,6 +27,9 @@ struct v2v_guest_ops {
    * attributes) also for the file TO; as far as the file system has it. */
   int (*copy_attributes) (void *h, const char *from, const char *to,
                           struct v2v_error **err);
+  /* [opt] Is the file PATH written as it lies, because a new one beside it
+   * would lack what belongs to it? */
+  bool (*in_place) (void *h, const char *path);
   int (*mkdir) (void *h, const char *path, uint32_t mode,
                 struct v2v_error **err);
   int (*remove) (void *h, const char *path, struct v2v_error **err);

@@ -226,29 +226,27 @@ gfs_upload (void *h, int fd, const char *path, uint32_t mode, uint32_t uid,
              : 0;
 }
 
-/* What ntfs-3g shows of a file's security descriptor and DOS attributes, which
- * a list of its attributes leaves out ("Extended attributes" of its manual). */
+/* On NTFS the security descriptor and DOS attributes go with the file, and
+ * libguestfs sets no attribute with a NUL in it (lsetxattr: a string).  Files
+ * are written as they lie: an overlay that is not complete is thrown away. */
+static bool
+gfs_in_place (void *h, const char *path)
+{
+  size_t len;
+  CLEANUP_FREE char *acl =
+      guestfs_lgetxattr (gfs (h), path, "system.ntfs_acl", &len);
+
+  return acl != NULL;
+}
+
 static int
 gfs_copy_attributes (void *h, const char *from, const char *to,
                      struct v2v_error **err)
 {
-  static const char *const ntfs[] = { "system.ntfs_acl", "system.ntfs_attrib" };
-  bool is_ntfs = false;
-
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (ntfs); ++i) {
-    size_t len;
-    CLEANUP_FREE char *value = guestfs_lgetxattr (gfs (h), from, ntfs[i], &len);
-
-    if (value == NULL)
-      continue;
-    is_ntfs = true;
-    if (guestfs_lsetxattr (gfs (h), ntfs[i], value, (int) len, to) == -1)
-      return fail (h, to, err);
-  }
+  (void) err;
   /* Not every file system has any: FAT. */
-  if (!is_ntfs && guestfs_copy_attributes (gfs (h), from, to,
-                                           GUESTFS_COPY_ATTRIBUTES_XATTRIBUTES,
-                                           1, -1) == -1)
+  if (guestfs_copy_attributes (
+          gfs (h), from, to, GUESTFS_COPY_ATTRIBUTES_XATTRIBUTES, 1, -1) == -1)
     v2v_debug ("guest: %s: extended attributes: %s", from,
                guestfs_last_error (gfs (h)));
   return 0;
@@ -427,10 +425,11 @@ gfs_close (void *h)
   .name = "libguestfs", .stat = gfs_stat, .list = gfs_list,                    \
   .readlink = gfs_readlink, .read = gfs_read, .download = gfs_download,        \
   .upload = gfs_upload, .copy_attributes = gfs_copy_attributes,                \
-  .mkdir = gfs_mkdir, .remove = gfs_remove, .remove_tree = gfs_remove_tree,    \
-  .rename = gfs_rename, .symlink = gfs_symlink, .chmod = gfs_chmod,            \
-  .chown = gfs_chown, .space = gfs_space,                                      \
-  .selinux_relabel = gfs_selinux_relabel, .close = gfs_close
+  .in_place = gfs_in_place, .mkdir = gfs_mkdir, .remove = gfs_remove,          \
+  .remove_tree = gfs_remove_tree, .rename = gfs_rename,                        \
+  .symlink = gfs_symlink, .chmod = gfs_chmod, .chown = gfs_chown,              \
+  .space = gfs_space, .selinux_relabel = gfs_selinux_relabel,                  \
+  .close = gfs_close
 
 static const struct v2v_guest_ops native_ops = {
   LIBGUESTFS_OPS,
