@@ -277,20 +277,44 @@ login_defs_id (struct customize *c, const char *word, uint32_t fallback,
   return 0;
 }
 
+/* Ids that are given out here end at 60000 (login.defs(5), UID_MAX). */
+#define MAX_ID 60000
+
+/* Mark the ids of TABLE, in one pass: the tables are as long as the guest
+ * likes. */
+static void
+mark_ids (const struct accounts *a, unsigned table, bool *taken)
+{
+  for (const char *p = a->text[table].ptr; p != NULL && *p != '\0';) {
+    const size_t len = strcspn (p, "\n");
+    CLEANUP_FREE char *field = get_field (p, len, 2);
+    uint32_t n;
+
+    if (parse_id (field, &n) && n <= MAX_ID)
+      taken[n] = true;
+    p += len + (p[len] == '\n');
+  }
+}
+
 /* An id that is free in passwd and in group: a user and its group have the
  * same number. */
 static int
 free_id (struct accounts *a, uint32_t *ret, struct v2v_error **err)
 {
+  CLEANUP_FREE bool *taken = calloc (MAX_ID + 1, sizeof *taken);
   uint32_t min = 0, max = 0;
 
+  if (taken == NULL)
+    return v2v_fail_nomem (err);
   if (login_defs_id (a->c, "UID_MIN", 1000, &min, err) == -1 ||
-      login_defs_id (a->c, "UID_MAX", 60000, &max, err) == -1)
+      login_defs_id (a->c, "UID_MAX", MAX_ID, &max, err) == -1)
     return -1;
-  if (max > 60000)
-    max = 60000;
+  if (max > MAX_ID)
+    max = MAX_ID;
+  mark_ids (a, PASSWD, taken);
+  mark_ids (a, GROUP, taken);
   for (uint32_t id = min; id <= max; ++id)
-    if (!id_is_taken (a, PASSWD, id) && !id_is_taken (a, GROUP, id)) {
+    if (!taken[id]) {
       *ret = id;
       return 0;
     }
@@ -728,7 +752,7 @@ put_sudo (struct customize *c, const struct v2v_profile_user *u,
   snprintf (path, sizeof path, "/etc/sudoers.d/90-v2v-%s", u->name);
   for (char *p = strrchr (path, '/'); *p != '\0'; ++p)
     if (*p == '.')
-      *p = '_';
+      *p = '='; /* in no name: "a.b" is not "a_b" */
   snprintf (text, sizeof text, "%s ALL=(ALL) %sALL\n", u->name,
             u->sudo_without_password ? "NOPASSWD: " : "");
   return v2v_guest_mkdir (c->g, "/etc/sudoers.d", 0750, err) == -1 ||

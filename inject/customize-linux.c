@@ -23,7 +23,7 @@
 /* ---- the host name ---- */
 
 struct hosts_edit {
-  const char *old_short; /* NULL = unknown */
+  const char *old, *old_short; /* NULL = unknown */
   const char *full, *name;
   bool found; /* the new name stands somewhere */
 };
@@ -46,6 +46,36 @@ has_domain (const char *s, size_t len, const char *short_name)
          strncasecmp (s, short_name, n) == 0;
 }
 
+/* Is LINE (up to END) about the guest itself?  Other machines have its short
+ * name as well, in other domains. */
+static bool
+is_own_line (const struct hosts_edit *h, const char *line, size_t end)
+{
+  const bool has_full = h->old != NULL && strchr (h->old, '.') != NULL;
+  bool has_short = false, other = false;
+  size_t i = strspn (line, " \t");
+
+  if (strncmp (line + i, "127.", 4) == 0 ||
+      (strncmp (line + i, "::1", 3) == 0 && strchr (" \t", line[i + 3])))
+    return true;
+  for (i += strcspn (line + i, " \t"); i < end;) {
+    const char *t;
+    size_t len;
+
+    i += strspn (line + i, " \t");
+    t = line + i;
+    len = strcspn (t, " \t#\r");
+    if (len == 0)
+      break;
+    if (has_full && is_token (t, len, h->old))
+      return true;
+    has_short = has_short || is_token (t, len, h->old_short);
+    other = other || has_domain (t, len, h->old_short);
+    i += len;
+  }
+  return has_short && !(has_full && other);
+}
+
 /* A line of /etc/hosts: the old names among the names become the new ones;
  * blanks and comments stay. */
 static int
@@ -53,6 +83,7 @@ edit_hosts_line (void *arg, const char *line, struct v2v_str *ret)
 {
   struct hosts_edit *h = arg;
   const size_t end = strcspn (line, "#");
+  const bool own = is_own_line (h, line, end);
   bool changed = false;
   size_t token = 0;
 
@@ -70,9 +101,9 @@ edit_hosts_line (void *arg, const char *line, struct v2v_str *ret)
     if (len == 0)
       continue;
     if (token++ > 0) { /* the first is the address */
-      if (is_token (t, len, h->old_short))
+      if (own && is_token (t, len, h->old_short))
         put = h->name;
-      else if (has_domain (t, len, h->old_short))
+      else if (own && has_domain (t, len, h->old_short))
         put = h->full;
       h->found |= put != NULL || is_token (t, len, h->name) ||
                   is_token (t, len, h->full);
@@ -118,9 +149,9 @@ edit_hosts (struct customize *c, const char *old, const char *name,
       is_real_name (old) ? customize_short_name (old) : NULL;
   CLEANUP_FREE char *short_name = customize_short_name (name);
   CLEANUP_FREE char *text = NULL;
-  struct hosts_edit h = { .old_short = old_short,
-                          .full = name,
-                          .name = short_name };
+  struct hosts_edit h = {
+    .old = old, .old_short = old_short, .full = name, .name = short_name
+  };
 
   if (short_name == NULL)
     return v2v_fail_nomem (err);

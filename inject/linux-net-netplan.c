@@ -32,6 +32,7 @@ static const char *const folders[] = { "/lib/netplan", "/usr/lib/netplan",
 /* A replacement of text[from..to). */
 struct edit {
   size_t from, to;
+  size_t value; /* where the value begins */
   char text[64];
 };
 #define MAX_EDITS 64
@@ -160,6 +161,7 @@ add_edit (struct plan *p, const yaml_node_t *key, const yaml_node_t *node,
     return;
   e->from = (key ? key : node)->start_mark.index;
   e->to = node->end_mark.index;
+  e->value = node->start_mark.index;
   snprintf (e->text, sizeof e->text, "%s", text);
   ++p->nr_edits;
 }
@@ -280,13 +282,27 @@ apply (struct plan *p, const char *text, struct v2v_error **err)
     const size_t from = bom + byte_of (text + bom, p->edits[i].from);
     const size_t to = bom + byte_of (text + bom, p->edits[i].to);
 
+    const size_t value = bom + byte_of (text + bom, p->edits[i].value);
+
     if (from < at) /* an alias leads here a second time */
       continue;
+    /* An anchor or a tag: an alias elsewhere needs it. */
+    if (strchr ("&!", text[from]) != NULL || strchr ("&!", text[value])) {
+      if (linux_finding (p->n->l, V2V_WARNING, "guest.network.bus-bound",
+                         p->path, "match the adapter by its address there", err,
+                         "an adapter is chosen by VMware's driver or address, "
+                         "in a value with an anchor or a tag that was not "
+                         "changed") == -1)
+        return -1;
+      continue;
+    }
     if (v2v_str_append_len (&out, text + at, from - at) == -1 ||
         v2v_str_append (&out, p->edits[i].text) == -1)
       return v2v_fail_nomem (err);
     at = to;
   }
+  if (at == 0)
+    return 0;
   if (v2v_str_append (&out, text + at) == -1)
     return v2v_fail_nomem (err);
   return v2v_guest_write_text (p->n->l->g, p->path, out.ptr, 0,

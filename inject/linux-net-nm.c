@@ -150,7 +150,48 @@ net_read_keyfiles (struct linux_net *n, struct v2v_error **err)
   return 0;
 }
 
-/* driver= of [match] is a list with ';'; path= goes where name or address is
+/* The list with ';' of driver= in [match]: the names of VMware's drivers become
+ * one of Hyper-V's. */
+static int
+loosen_drivers (const struct net_ini *ini, struct v2v_str *ret)
+{
+  const char *const end = ini->value + ini->value_len;
+  bool old = false, has_new = false, first = true;
+
+  if (v2v_str_append (ret, "driver=") == -1)
+    return -1;
+  for (const char *p = ini->value; p < end;) {
+    const char *semicolon = memchr (p, ';', (size_t) (end - p));
+    size_t len = (size_t) ((semicolon ? semicolon : end) - p);
+    const char *item = p;
+    bool is_old;
+
+    p += len + (semicolon != NULL);
+    while (len > 0 && strchr (" \t", *item) != NULL)
+      ++item, --len;
+    while (len > 0 && strchr (" \t", item[len - 1]) != NULL)
+      --len;
+    is_old = net_is_old_driver (item, len);
+    old |= is_old;
+    if (len == 0)
+      continue;
+    if (is_old || (len == 9 && memcmp (item, "hv_netvsc", 9) == 0)) {
+      if (has_new)
+        continue;
+      has_new = true;
+      item = "hv_netvsc";
+      len = 9;
+    }
+    if (v2v_str_printf (ret, "%s%.*s", first ? "" : ";", (int) len, item) == -1)
+      return -1;
+    first = false;
+  }
+  if (ini->value_len > 0 && end[-1] == ';' && v2v_str_append (ret, ";") == -1)
+    return -1;
+  return old ? LINUX_EDIT_REPLACE : LINUX_EDIT_KEEP;
+}
+
+/* path= of [match] goes where name or address is
  * left to match by. */
 static int
 loosen_line (void *arg, const char *line, struct v2v_str *ret)
@@ -160,15 +201,8 @@ loosen_line (void *arg, const char *line, struct v2v_str *ret)
 
   if (!net_ini_line (ini, line))
     return LINUX_EDIT_KEEP;
-  if (net_ini_is (ini, "match", "driver")) {
-    const size_t len = strcspn (ini->value, ";");
-
-    if (!net_is_old_driver (ini->value, len))
-      return LINUX_EDIT_KEEP;
-    if (v2v_str_printf (ret, "driver=hv_netvsc%s", ini->value + len) == -1)
-      return -1;
-    return LINUX_EDIT_REPLACE;
-  }
+  if (net_ini_is (ini, "match", "driver"))
+    return loosen_drivers (ini, ret);
   if (net_ini_is (ini, "match", "path") &&
       memmem (ini->value, ini->value_len, "pci-", 4) != NULL) {
     if (k->n->is_only || *k->c->name || *k->c->mac)

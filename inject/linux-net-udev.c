@@ -145,9 +145,36 @@ parse_rule (const char *line, struct rule *r)
   }
 }
 
+/* Lines that end in a backslash and the one behind them are one rule. */
+struct joined {
+  struct v2v_str text;
+  bool more; /* the last line ended in a backslash */
+};
+
+/* 1 = *RET_RULE is whole: LINE itself, or what is joined up to it; 0 = more
+ * follows; -1 = out of memory. */
+static int
+join_lines (struct joined *j, const char *line, const char **ret_rule)
+{
+  const size_t len = strlen (line);
+  const bool first = !j->more;
+
+  j->more = len > 0 && line[len - 1] == '\\';
+  *ret_rule = line;
+  if (first && !j->more)
+    return 1;
+  if (first)
+    v2v_str_free (&j->text);
+  if (v2v_str_append_len (&j->text, line, len - (j->more ? 1 : 0)) == -1)
+    return -1;
+  *ret_rule = j->text.ptr != NULL ? j->text.ptr : "";
+  return j->more ? 0 : 1;
+}
+
 struct reader {
   struct linux_net *n;
   const char *file;
+  struct joined joined;
 };
 
 static int
@@ -155,8 +182,11 @@ read_line (void *arg, const char *line, struct v2v_str *ret)
 {
   struct reader *a = arg;
   struct rule r;
+  const int whole = join_lines (&a->joined, line, &line);
 
   (void) ret;
+  if (whole != 1)
+    return whole == -1 ? -1 : LINUX_EDIT_KEEP;
   parse_rule (line, &r);
   if (!r.is_net)
     return LINUX_EDIT_KEEP;
@@ -176,7 +206,10 @@ net_read_udev (struct linux_net *n, struct v2v_error **err)
   for (size_t i = 0; files[i] != NULL; ++i) {
     struct reader a = { .n = n, .file = files[i] };
 
-    if (net_read_lines (n, files[i], read_line, &a, err) == -1)
+    const int rc = net_read_lines (n, files[i], read_line, &a, err);
+
+    v2v_str_free (&a.joined.text);
+    if (rc == -1)
       return -1;
   }
   return 0;
@@ -186,6 +219,7 @@ net_read_udev (struct linux_net *n, struct v2v_error **err)
 
 struct loosen {
   struct linux_net *n;
+  struct joined joined;
   bool bus_bound;
 };
 
@@ -198,10 +232,18 @@ loosen_line (void *arg, const char *line, struct v2v_str *ret)
   struct part p;
   const char *rest = line;
   bool by_address = true;
+  const int whole = join_lines (&a->joined, line, &line);
 
+  if (whole != 1)
+    return whole == -1 ? -1 : LINUX_EDIT_KEEP;
   parse_rule (line, &r);
   if (!r.is_net || *r.name == '\0')
     return LINUX_EDIT_KEEP;
+  /* Its earlier lines are behind us: told, not changed. */
+  if (line != rest) {
+    a->bus_bound = a->bus_bound || r.is_bound;
+    return LINUX_EDIT_KEEP;
+  }
   /* Its address is gone: a rule for it would only mislead. */
   if (n->new_macs && *r.mac && net_is_ours (n, r.mac))
     return LINUX_EDIT_DELETE;
@@ -242,8 +284,11 @@ net_loosen_udev (struct linux_net *n, struct v2v_error **err)
   for (size_t i = 0; files[i] != NULL; ++i) {
     struct loosen a = { .n = n };
 
-    if (linux_edit_or_find (n->l, files[i], loosen_line, &a,
-                            "VMware's driver and bus are gone", err) == -1)
+    const int rc = linux_edit_or_find (n->l, files[i], loosen_line, &a,
+                                       "VMware's driver and bus are gone", err);
+
+    v2v_str_free (&a.joined.text);
+    if (rc == -1)
       return -1;
     if (a.bus_bound && net_find_bus_bound (n, files[i], err) == -1)
       return -1;

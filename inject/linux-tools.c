@@ -273,6 +273,7 @@ count_enabled (void *arg, const char *line, struct v2v_str *ret)
     ++r->at;
   else if (r->at > 0 && r->at <= r->nr && r->is_vmware[r->at - 1] &&
            strncasecmp (line, "enabled", 7) == 0 && value != NULL &&
+           line + 7 + strspn (line + 7, " \t") == value &&
            value[1 + strspn (value + 1, " \t")] == '0')
     r->is_vmware[r->at - 1] = false;
   return LINUX_EDIT_KEEP;

@@ -43,7 +43,8 @@ static const struct guest_tree_entry debian[] = {
   { "/etc/hostname", "old-name\n", NULL, 0 },
   { "/etc/hosts",
     "127.0.0.1\tlocalhost\n127.0.1.1\told-name.lan old-name\n"
-    "# old-name in a comment\n192.0.2.9  db old-name-2\n",
+    "# old-name in a comment\n192.0.2.9  db old-name-2\n"
+    "192.0.2.8 old-name.other.org\n192.0.2.7 old-name.lan old-name\n",
     NULL, 0 },
   { "/etc/localtime", NULL, "/usr/share/zoneinfo/Etc/UTC", 0 },
   { "/etc/timezone", "Etc/UTC\n", NULL, 0 },
@@ -152,7 +153,8 @@ test_constructed_debian_12_gets_everything_by_edited_files (void **state)
   guest_tree_assert_text (
       dir, "/etc/hosts",
       "127.0.0.1\tlocalhost\n127.0.1.1\tweb01.example.com web01\n"
-      "# old-name in a comment\n192.0.2.9  db old-name-2\n");
+      "# old-name in a comment\n192.0.2.9  db old-name-2\n"
+      "192.0.2.8 old-name.other.org\n192.0.2.7 web01.example.com web01\n");
   link = guest_tree_readlink (dir, "/etc/localtime");
   assert_string_equal (link, "/usr/share/zoneinfo/Europe/Berlin");
   guest_tree_assert_text (dir, "/etc/timezone", "Europe/Berlin\n");
@@ -183,9 +185,9 @@ test_constructed_debian_12_gets_everything_by_edited_files (void **state)
   assert_int_equal (guest_tree_mode (dir, "/home/jo.doe/.ssh"), 0700);
   assert_int_equal (guest_tree_mode (dir, "/home/jo.doe/.ssh/authorized_keys"),
                     0600);
-  guest_tree_assert_text (dir, "/etc/sudoers.d/90-v2v-jo_doe",
+  guest_tree_assert_text (dir, "/etc/sudoers.d/90-v2v-jo=doe",
                           "jo.doe ALL=(ALL) NOPASSWD: ALL\n");
-  assert_int_equal (guest_tree_mode (dir, "/etc/sudoers.d/90-v2v-jo_doe"),
+  assert_int_equal (guest_tree_mode (dir, "/etc/sudoers.d/90-v2v-jo=doe"),
                     0440);
   guest_tree_assert_text (
       dir, "/etc/network/interfaces",

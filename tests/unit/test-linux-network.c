@@ -238,9 +238,10 @@ test_constructed_rhel9_keyfile_keeps_its_name_and_mode (void **state)
   static const struct guest_tree_entry tree[] = {
     MODERN,
     { .path = "/etc/NetworkManager/system-connections/ens192.nmconnection",
-      .text = "[connection]\nid=ens192\ntype=ethernet\ninterface-name=ens192\n"
-              "[match]\ndriver=vmxnet3\npath=pci-0000:0b:00.0\n"
-              "[ipv4]\naddress1=192.0.2.5/24,192.0.2.1\nmethod=manual\n",
+      .text =
+          "[connection]\nid=ens192\ntype=ethernet\ninterface-name=ens192\n"
+          "[match]\ndriver=virtio_net;vmxnet3;e1000;\npath=pci-0000:0b:00.0\n"
+          "[ipv4]\naddress1=192.0.2.5/24,192.0.2.1\nmethod=manual\n",
       .mode = 0600 },
     END
   };
@@ -250,7 +251,7 @@ test_constructed_rhel9_keyfile_keeps_its_name_and_mode (void **state)
   guest_tree_assert_text (
       t.dir, tree[1].path,
       "[connection]\nid=ens192\ntype=ethernet\ninterface-name=ens192\n"
-      "[match]\ndriver=hv_netvsc\n"
+      "[match]\ndriver=virtio_net;hv_netvsc;\n"
       "[ipv4]\naddress1=192.0.2.5/24,192.0.2.1\nmethod=manual\n");
   assert_int_equal (guest_tree_mode (t.dir, tree[1].path), 0600);
   guest_tree_assert_text (t.dir, RULES, PIN (M1, "ens192"));
@@ -635,6 +636,44 @@ test_constructed_old_udev_gets_rules_for_kernel_names (void **state)
 
   (void) state;
   guest_tree_assert_text (t.dir, RULES, PIN (M1, "eth1") PIN (M2, "eth0"));
+  end (&t);
+}
+
+static void
+test_a_rule_on_several_lines_is_read_and_told (void **state)
+{
+  static const struct guest_tree_entry tree[] = {
+    MODERN,
+    { .path = "/etc/udev/rules.d/10-net.rules",
+      .text = "SUBSYSTEM==\"net\", DRIVERS==\"vmxnet3\", \\\n"
+              "  ATTR{address}==\"" M1 "\", \\\n  NAME=\"lan0\"\n" },
+    END
+  };
+  struct test t = begin (tree, one (), false);
+
+  (void) state;
+  guest_tree_assert_text (t.dir, tree[1].path, tree[1].text);
+  assert_non_null (finding (&t, "guest.network.bus-bound"));
+  guest_tree_assert_has (t.dir, LINK ("lan0"), M1);
+  end (&t);
+}
+
+static void
+test_an_anchor_in_netplan_is_not_cut (void **state)
+{
+  static const struct guest_tree_entry tree[] = {
+    MODERN,
+    { .path = "/etc/netplan/a.yaml",
+      .text = "network:\n  ethernets:\n    lan0:\n      set-name: lan0\n"
+              "      match: {driver: &d vmxnet3, macaddress: \"" M1 "\"}\n"
+              "    lan1:\n      match: {driver: *d}\n" },
+    END
+  };
+  struct test t = begin (tree, one (), false);
+
+  (void) state;
+  guest_tree_assert_text (t.dir, tree[1].path, tree[1].text);
+  assert_non_null (finding (&t, "guest.network.bus-bound"));
   end (&t);
 }
 
@@ -1076,6 +1115,8 @@ main (void)
     cmocka_unit_test (test_bonds_vlans_and_bridges_are_no_adapters),
     cmocka_unit_test (test_constructed_rhel6_rules_are_loosened_and_left),
     cmocka_unit_test (test_constructed_old_udev_gets_rules_for_kernel_names),
+    cmocka_unit_test (test_a_rule_on_several_lines_is_read_and_told),
+    cmocka_unit_test (test_an_anchor_in_netplan_is_not_cut),
     cmocka_unit_test (test_rule_by_place_becomes_one_by_address),
     cmocka_unit_test (test_link_files_by_driver_or_path_are_loosened),
     cmocka_unit_test (test_link_file_of_the_owner_is_enough),

@@ -295,7 +295,7 @@ test_repositories_of_vmware_are_disabled_photons_are_not (void **state)
   static const struct guest_tree_entry tree[] = {
     { .path = "/etc/yum.repos.d/vmware.repo",
       .text = "[base]\nbaseurl=http://mirror.example.com/\nenabled=1\n"
-              "[vmware-tools]\nname=Tools\n"
+              "[vmware-tools]\nenabled_metadata=0\nname=Tools\n"
               "baseurl=http://packages.vmware.com/tools/esx/5.1/rhel6/\n"
               "enabled = 1\ngpgcheck=1\n"
               "[vmware-off]\nenabled=0\n"
@@ -316,7 +316,7 @@ test_repositories_of_vmware_are_disabled_photons_are_not (void **state)
   guest_tree_assert_text (
       dir, tree[0].path,
       "[base]\nbaseurl=http://mirror.example.com/\nenabled=1\n"
-      "[vmware-tools]\nenabled=0\nname=Tools\n"
+      "[vmware-tools]\nenabled=0\nenabled_metadata=0\nname=Tools\n"
       "baseurl=http://packages.vmware.com/tools/esx/5.1/rhel6/\n"
       "gpgcheck=1\n"
       "[vmware-off]\nenabled=0\n"
