@@ -622,6 +622,91 @@ fix_kernel (struct work *w, struct v2v_error **err)
   return renew (w, has_all, err);
 }
 
+/* ---- unified images that are no kernel's own ---- */
+
+/* Reading one takes seconds; a machine has two or three. */
+#define MAX_UNIFIED 16
+
+/* Does IM hold modules of kernel VERSION? */
+static bool
+holds_version (const struct v2v_initramfs *im, const char *version)
+{
+  CLEANUP_FREE char *top = NULL;
+
+  if (asprintf (&top, "lib/modules/%s/", version) == -1) {
+    top = NULL;
+    return false;
+  }
+  for (size_t i = 0; i < im->nr_files; ++i) {
+    const char *p = strstr (im->files[i].name, top);
+
+    if (p != NULL && (p == im->files[i].name || p[-1] == '/'))
+      return true;
+  }
+  return false;
+}
+
+/* The image PATH, called as its maker likes ("arch-linux.efi"): which kernel it
+ * is for is seen from the modules in it. */
+static int
+check_unified (struct linux_guest *l, const char *path, struct v2v_error **err)
+{
+  struct linux_kernel image = { .image = (char *) path, .is_uki = true };
+  struct work w = { .l = l };
+  const char *lacking = NULL;
+  int r = 0;
+
+  for (size_t i = 0; i < l->nr_kernels; ++i)
+    if (strcmp (l->kernels[i].image, path) == 0)
+      return 0;
+  w.k = &image;
+  r = read_image (&w, err);
+  for (size_t i = 0;
+       r == 0 && w.is_read && lacking == NULL && i < l->nr_kernels; ++i) {
+    const char *none = NULL;
+
+    image.version = l->kernels[i].version;
+    if (!holds_version (&w.im, image.version))
+      continue;
+    w.drivers.n = 0;
+    w.k = &l->kernels[i];
+    r = find_drivers (&w, &none, err) == -1 ? -1 : 0;
+    w.k = &image;
+    if (r == 0 && none == NULL)
+      lacking = missing_driver (&w);
+  }
+  work_clear (&w);
+  if (r == -1 || lacking == NULL)
+    return r;
+  return linux_finding (
+      l, V2V_CRITICAL, "guest.initramfs.unified-lacks", path,
+      "make it again in the guest with this driver before the conversion, or "
+      "start another entry",
+      err,
+      "this unified kernel image, which holds kernel %s, lacks %s: it cannot "
+      "start on Hyper-V",
+      image.version, lacking);
+}
+
+static int
+check_all_unified (struct linux_guest *l, struct v2v_error **err)
+{
+  static const char *const folders[] = { "/boot/efi/EFI/Linux",
+                                         "/efi/EFI/Linux", "/boot/EFI/Linux" };
+  unsigned n = 0;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
+    CLEANUP_LIST char **list = v2v_guest_glob (l->g, folders[i], "*.efi", err);
+
+    if (list == NULL)
+      return -1;
+    for (size_t k = 0; list[k] != NULL && n < MAX_UNIFIED; ++k, ++n)
+      if (check_unified (l, list[k], err) == -1)
+        return -1;
+  }
+  return 0;
+}
+
 /* ---- the step ---- */
 
 /* At least one that is offered must start, and the newest should. */
@@ -665,5 +750,7 @@ linux_fix_initramfs (struct linux_guest *l, struct v2v_error **err)
     if (r == -1)
       return -1;
   }
+  if (check_all_unified (l, err) == -1)
+    return -1;
   return check_kernels (l, err);
 }

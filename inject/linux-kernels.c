@@ -390,6 +390,21 @@ find_by_machine_id (struct linux_guest *l, struct linux_kernel *k,
   return 0;
 }
 
+/* Is PATH "[TOKEN-]VERSION[+TRIES[-DONE]].efi"?  6.1.0-1 is not 6.1.0-10. */
+static bool
+names_version (const char *path, const char *version)
+{
+  const char *name = strrchr (path, '/') + 1;
+  const size_t n = strlen (version);
+
+  for (const char *p = name; (p = strstr (p, version)) != NULL; ++p)
+    if ((p == name || p[-1] == '-') &&
+        (strcmp (p + n, ".efi") == 0 ||
+         (p[n] == '+' && isdigit ((unsigned char) p[n + 1]))))
+      return true;
+  return false;
+}
+
 /* A unified kernel image that names VERSION. */
 static int
 find_uki (struct linux_guest *l, struct linux_kernel *k, struct v2v_error **err)
@@ -403,7 +418,7 @@ find_uki (struct linux_guest *l, struct linux_kernel *k, struct v2v_error **err)
     if (list == NULL)
       return -1;
     for (size_t n = 0; list[n] != NULL; ++n)
-      if (strstr (strrchr (list[n], '/'), k->version) != NULL) {
+      if (names_version (list[n], k->version)) {
         k->image = strdup (list[n]);
         k->is_uki = true;
         return k->image ? 0 : v2v_fail_nomem (err);

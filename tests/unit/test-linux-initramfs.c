@@ -440,7 +440,6 @@ test_constructed_tool_that_fails_or_lies_is_replaced_by_an_archive (
   }
 }
 
-/* A rebuild that forgets what reaches the root: the old image stays. */
 static void
 test_constructed_tool_that_drops_cryptsetup_is_replaced_by_an_archive (
     void **state)
@@ -507,7 +506,6 @@ test_constructed_lists_of_every_shape_take_the_drivers (void **state)
     { "HOOKS=(base)\n", "HOOKS=(base)\nMODULES=\"$MODULES " NAMES "\"\n" },
     { "", "MODULES=\"$MODULES " NAMES "\"\n" },
   };
-#undef NAMES
   (void) state;
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i)

@@ -6,9 +6,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
 #include "guest-tree.h"
+#include "inject/cpio.h"
 #include "inject/linux-internal.h"
 #include "test-util.h"
 
@@ -218,6 +221,93 @@ test_constructed_unified_kernel_image_is_found (void **state)
 }
 
 static void
+test_constructed_unified_image_is_of_exactly_one_version (void **state)
+{
+  char *tree = guest_tree_make (nothing);
+  struct linux_guest l;
+  (void) state;
+
+  guest_tree_write (tree, "/usr/lib/modules/6.1.0-1/modules.dep", "");
+  guest_tree_write (tree, "/usr/lib/modules/6.1.0-10/modules.dep", "");
+  guest_tree_write (tree, "/efi/EFI/Linux/debian-6.1.0-10+3-1.efi", "MZ");
+  l = find (tree, "debian");
+  assert_int_equal (l.nr_kernels, 1);
+  assert_string_equal (l.kernels[0].version, "6.1.0-10");
+  done (&l, tree);
+}
+
+/* Arch with default_uki: its name says no version, its modules do. */
+static void
+test_constructed_unified_image_without_drivers_is_critical (void **state)
+{
+#define V    "6.6.8-arch1-1"
+#define HV   "kernel/drivers/hv/hv_vmbus.ko"
+#define STOR "kernel/drivers/scsi/hv_storvsc.ko"
+  static const char *const names[] = { "usr/lib/modules/" V "/" HV,
+                                       "usr/lib/modules/" V "/" STOR };
+  (void) state;
+
+  for (size_t n = 1; n <= 2; ++n) {
+    char *tree = guest_tree_make (nothing);
+    struct v2v_cpio_writer w = V2V_CPIO_WRITER_INIT;
+    struct v2v_error *err = NULL;
+    struct linux_guest l;
+    uint8_t pe[8192] = "MZ";
+    char host[512];
+
+    /* The initramfs has all, the unified image the first N. */
+    for (size_t i = 0; i < 2; ++i) {
+      assert_ok (
+          v2v_cpio_add (&w, names[i], S_IFREG | 0644, "\177ELF", 4, &err), err);
+      if (i + 1 == n) {
+        struct v2v_cpio_writer copy = V2V_CPIO_WRITER_INIT;
+
+        for (size_t k = 0; k < n; ++k)
+          assert_ok (v2v_cpio_add (&copy, names[k], S_IFREG | 0644, "\177ELF",
+                                   4, &err),
+                     err);
+        assert_ok (v2v_cpio_end (&copy, &err), err);
+        assert_true (copy.out.len <= sizeof pe - 512);
+        v2v_put_le32 (pe + 60, 64);
+        memcpy (pe + 64, "PE", 2);
+        v2v_put_le16 (pe + 64 + 6, 1);
+        memcpy (pe + 88, ".initrd", 8);
+        v2v_put_le32 (pe + 88 + 8, (uint32_t) copy.out.len);
+        v2v_put_le32 (pe + 88 + 16, (uint32_t) copy.out.len);
+        v2v_put_le32 (pe + 88 + 20, 512);
+        memcpy (pe + 512, copy.out.ptr, copy.out.len);
+        v2v_cpio_writer_free (&copy);
+      }
+    }
+    assert_ok (v2v_cpio_end (&w, &err), err);
+    guest_tree_write (tree, "/usr/lib/modules/" V "/modules.dep",
+                      HV ":\n" STOR ": " HV "\n");
+    guest_tree_write (tree, "/usr/lib/modules/" V "/pkgbase", "linux\n");
+    guest_tree_write (tree, "/usr/lib/modules/" V "/" HV, "\177ELF");
+    guest_tree_write (tree, "/usr/lib/modules/" V "/" STOR, "\177ELF");
+    guest_tree_write (tree, "/boot/vmlinuz-linux", "k");
+    guest_tree_write (tree, "/boot/initramfs-linux.img", "");
+    snprintf (host, sizeof host, "%s/boot/initramfs-linux.img", tree);
+    test_write_file (host, w.out.ptr, w.out.len);
+    v2v_cpio_writer_free (&w);
+    guest_tree_write (tree, "/efi/EFI/Linux/arch-linux.efi", "");
+    snprintf (host, sizeof host, "%s/efi/EFI/Linux/arch-linux.efi", tree);
+    test_write_file (host, pe, sizeof pe);
+    l = find (tree, "archlinux");
+    assert_ok (linux_fix_initramfs (&l, &err), err);
+    assert_int_equal (v2v_findings_find (v2v_guest_findings (l.g),
+                                         "guest.initramfs.unified-lacks") !=
+                          NULL,
+                      n == 1);
+    guest_tree_assert_unchanged (l.g);
+    done (&l, tree);
+  }
+#undef V
+#undef HV
+#undef STOR
+}
+
+static void
 test_constructed_kernel_without_modules_has_them_by_config (void **state)
 {
   char *tree = guest_tree_make (nothing);
@@ -337,6 +427,9 @@ main (void)
     cmocka_unit_test (
         test_constructed_boot_entries_are_read_for_a_few_words_only),
     cmocka_unit_test (test_constructed_unified_kernel_image_is_found),
+    cmocka_unit_test (test_constructed_unified_image_is_of_exactly_one_version),
+    cmocka_unit_test (
+        test_constructed_unified_image_without_drivers_is_critical),
     cmocka_unit_test (
         test_constructed_kernel_without_modules_has_them_by_config),
     cmocka_unit_test (
