@@ -46,13 +46,22 @@ wipe_contents (const wchar_t *base)
   static const wchar_t *const folders[] = { L"scripts", L"scripts-done",
                                             L"attempts", L"interrupted",
                                             L"files" };
+  static const wchar_t *const files[] = { L"running", L"due", L"off" };
   wchar_t path[FB_PATH];
 
   for (size_t i = 0; i < sizeof folders / sizeof folders[0]; ++i)
-    if (fb_join (path, base, folders[i]))
-      fb_wipe_tree (path, 1);
-  if (fb_join (path, base, L"running"))
-    DeleteFileW (path);
+    if (fb_join (path, base, folders[i])) {
+      /* What a script started is ended, but may be in its folder for another
+       * moment. */
+      for (int tries = 0; tries < 25 && fb_is_folder (path); ++tries) {
+        if (tries > 0)
+          Sleep (200);
+        fb_wipe_tree (path, 1);
+      }
+    }
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i)
+    if (fb_join (path, base, files[i]))
+      DeleteFileW (path);
 }
 
 static void

@@ -38,6 +38,9 @@
 #define NETSH_SECONDS  120
 #define NAME_MAX_CHARS 256
 
+/* To wait for an adapter, a restart between. */
+#define ATTEMPTS 3
+
 struct nic {
   BYTE mac[6];
   bool any;
@@ -480,6 +483,27 @@ set_name (struct network *n, struct nic *c)
   call (n, L"netsh.exe", line);
 }
 
+/* The registry has these addresses no more, and the folder with FILE is wiped
+ * in the end: a copy stays beside the log. */
+static void
+keep_list (const wchar_t *file)
+{
+  wchar_t base[FB_PATH], copy[FB_PATH], *slash;
+  const DWORD n = GetEnvironmentVariableW (L"V2V_FIRSTBOOT", base, FB_PATH);
+
+  if (n == 0 || n >= FB_PATH || (slash = wcsrchr (base, L'\\')) == NULL)
+    return;
+  *slash = L'\0';
+  if (!fb_join (copy, base, L"network.txt"))
+    return;
+  if (CopyFileW (file, copy, FALSE))
+    fb_log (L"not all addresses are set: they are kept in %ls, set them by "
+            L"hand",
+            copy);
+  else
+    fb_log_error (copy, GetLastError ());
+}
+
 int
 fb_network (const wchar_t *file, DWORD wait_seconds, bool print_only)
 {
@@ -527,12 +551,13 @@ fb_network (const wchar_t *file, DWORD wait_seconds, bool print_only)
     call (n, L"route.exe", n->routes[i]);
   absent = missing (n) > 0;
   status = n->failed ? 1 : 250;
-  /* Windows 7 wants a restart after it has installed the adapter: one. */
+  /* Windows 7 wants a restart after it has installed the adapter; one more
+   * gives time to connect what was forgotten. */
   GetEnvironmentVariableW (L"V2V_ATTEMPT", attempt, 16);
-  if (absent && wcscmp (attempt, L"1") == 0)
-    status = 249;
-  else if (absent)
-    status = 1;
+  if (absent)
+    status = wcstoul (attempt, NULL, 10) < ATTEMPTS ? 249 : 1;
   free (n);
+  if (status == 1)
+    keep_list (file);
   return status;
 }

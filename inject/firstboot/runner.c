@@ -15,6 +15,9 @@
  *         restarts after each); other than 0, 1641 and 3010 is logged as a
  *         failure, which stops nothing
  *
+ * What is due when all are done is kept across restarts and ends of the service
+ * between.
+ *
  * In the first 2 KiB of a script:
  *   v2v-time-limit: SECONDS   instead of an hour; it is ended with its children
  *   v2v-run-again: yes        it can be run again after it was interrupted by
@@ -129,6 +132,35 @@ count_up (const struct fb_runner *r, const wchar_t *kind, const wchar_t *name)
   if (!fb_write (path, "x", true))
     return MAX_ATTEMPTS;
   return fb_file_size (path);
+}
+
+/* What is due when all are done is remembered across restarts: "due" or "off"
+ * is a file whose being there says it. */
+static void
+remember (const struct fb_runner *r, const wchar_t *what)
+{
+  wchar_t path[FB_PATH];
+
+  if (fb_join (path, r->base, what) && !fb_is_file (path))
+    fb_write (path, "yes", false);
+}
+
+static bool
+is_remembered (const struct fb_runner *r, const wchar_t *what)
+{
+  wchar_t path[FB_PATH];
+
+  return fb_join (path, r->base, what) && fb_is_file (path);
+}
+
+/* A restart comes: none is due any more. */
+static void
+forget (const struct fb_runner *r, const wchar_t *what)
+{
+  wchar_t path[FB_PATH];
+
+  if (fb_join (path, r->base, what))
+    DeleteFileW (path);
 }
 
 static DWORD
@@ -339,8 +371,6 @@ wait_for_setup (const struct fb_runner *r)
 static enum fb_result
 run_all (const struct fb_runner *r, struct scripts *s, const wchar_t *folder)
 {
-  bool due = false, off = false;
-
   list_scripts (folder, s);
   for (size_t i = 0; i < s->nr; ++i) {
     if (r->stop != NULL && WaitForSingleObject (r->stop, 0) == WAIT_OBJECT_0)
@@ -349,18 +379,21 @@ run_all (const struct fb_runner *r, struct scripts *s, const wchar_t *folder)
     case STEP_NEXT:
       break;
     case STEP_DUE:
-      due = true;
+      remember (r, L"due");
       break;
     case STEP_OFF:
-      off = true;
+      remember (r, L"off");
       break;
     case STEP_RESTART:
+      forget (r, L"due");
       return FB_RESTART;
     case STEP_HALT:
       return FB_HALTED;
     }
   }
-  return off ? FB_COMPLETE_OFF : due ? FB_COMPLETE_RESTART : FB_COMPLETE;
+  return is_remembered (r, L"off")   ? FB_COMPLETE_OFF
+         : is_remembered (r, L"due") ? FB_COMPLETE_RESTART
+                                     : FB_COMPLETE;
 }
 
 enum fb_result

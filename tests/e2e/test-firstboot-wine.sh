@@ -91,6 +91,27 @@ run 0
 fresh off
 script 0010-off.cmd 'exit /b 252'
 run 6
+# Switching off is not forgotten over a restart; a restart that came is.
+fresh off-later
+script 0010-off.cmd 'exit /b 252'
+script 0020-due.cmd 'exit /b 0'
+script 0030-now.cmd 'exit /b 251'
+script 0040-then.cmd 'exit /b 250'
+run 3
+[ -e "$base/off" ] || fail 'not kept for the next start'
+run 6
+[ ! -e "$base/off" ] && [ ! -e "$base/due" ] || fail 'state stays'
+fresh due-before
+script 0010-due.cmd 'exit /b 0'
+script 0020-now.cmd 'exit /b 251'
+script 0030-then.cmd 'exit /b 250'
+run 3
+run 0
+# One that is due when the service ends is due at its next start.
+fresh due-later
+echo yes >"$base/due"
+script 0010-then.cmd 'exit /b 250'
+run 4
 
 echo '4. what always asks for one more restart is given up'
 fresh forever
@@ -191,14 +212,14 @@ for bad in 'address 10.0.0.5&calc 255.255.255.0' 'name a"b' 'name a|b' \
     [ $status = 1 ] || fail "taken: $bad"
     grep -q 'not a list of addresses' out || fail "$bad: $(cat out)"
 done
-# An adapter that is not there: once more after a restart, then a failure.
+# An adapter that is not there: twice more after a restart, then a failure.
 printf 'v2v-network 1\nnic 02:00:00:00:00:99\naddress 10.0.0.5 255.0.0.0\n' \
     >absent.txt
 status=0
 V2V_ATTEMPT=1 w "$exe" --network absent.txt --wait 0 >out || status=$?
 [ $status = 249 ] || fail "absent adapter: $status $(cat out)"
 status=0
-V2V_ATTEMPT=2 w "$exe" --network absent.txt --wait 0 >out || status=$?
+V2V_ATTEMPT=3 w "$exe" --network absent.txt --wait 0 >out || status=$?
 [ $status = 1 ] || fail "absent adapter: $status"
 grep -q '02:00:00:00:00:99' out || fail 'which adapter?'
 
@@ -223,10 +244,17 @@ if [ -x "$abs_top_builddir/tests/gen/mkfirstboot" ]; then
     san='HKLM\SYSTEM\CurrentControlSet\Services\partmgr\Parameters'
     w reg add "$san" /v SanPolicy /t REG_DWORD /d 1 /f >/dev/null
     export V2V_NETWORK_WAIT=0
-    run 3 # the adapter is not there: once more after a restart
-    [ -e "$base/scripts/1000-network.cmd" ] || fail 'network is not kept'
+    cp "$base/files/network.txt" .
+    for _ in 1 2; do
+        run 3 # the adapter is not there: once more after a restart
+        [ -e "$base/scripts/1000-network.cmd" ] || fail 'network is not kept'
+        [ ! -e "$top/network.txt" ] || fail 'given up too early'
+    done
     run 4
     logged 'no adapter has the MAC address 02:00:00:00:00:99'
+    # Nothing else has the addresses any more.
+    logged 'not all addresses are set: they are kept in'
+    cmp network.txt "$top/network.txt" || fail 'the addresses are lost'
     for s in 1000-network 2000-disks-online 3000-drivers-00-drivers \
         8000-vmware-tools-uninstall 8010-vmware-tools-clean-up \
         9000-san-policy; do
