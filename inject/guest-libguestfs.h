@@ -14,6 +14,7 @@ struct guest_appliance {
   size_t nr_overlays;
   char *folder;        /* of the overlays when they are temporary, or NULL */
   bool has_esp_folder; /* GUEST_ESP was made */
+  bool has_closed;     /* an encrypted volume was not opened */
   bool saved;
 };
 

@@ -63,7 +63,7 @@ is_encrypted (const char *type)
  * given for it and is wrong is an error: nobody wants half a guest changed. */
 static int
 try_keys (struct guest_appliance *h, const char *device, size_t number,
-          const struct v2v_guest_keys *keys, struct v2v_error **err)
+          const struct v2v_guest_keys *keys, bool *used, struct v2v_error **err)
 {
   size_t tried = 0;
   CLEANUP_FREE char *uuid = known (guestfs_vfs_uuid (gfs (h), device));
@@ -83,6 +83,7 @@ try_keys (struct guest_appliance *h, const char *device, size_t number,
     if (strcmp (k->selector, "all") != 0 && strcmp (k->selector, device) != 0 &&
         (uuid == NULL || strcasecmp (k->selector, uuid) != 0))
       continue;
+    used[i] = true;
     if (guestfs_cryptsetup_open (gfs (h), device, k->key, name, -1) == 0)
       return 1;
     ++tried;
@@ -107,15 +108,35 @@ note_closed (struct v2v_guest *g, const char *device, const char *type,
   return 0;
 }
 
+/* A volume stayed closed, and a key was for a volume that is not there: its
+ * name is misspelt.  (Keys of other machines of the same run are not used
+ * either, but then nothing of this one is closed.) */
+static int
+check_used (const struct v2v_guest_keys *keys, const bool *used,
+            const char *closed, struct v2v_error **err)
+{
+  for (size_t i = 0; keys != NULL && i < keys->len; ++i) {
+    if (used[i])
+      continue;
+    v2v_fail (err, V2V_ERR_GUEST,
+              "--key %s: there is no such encrypted volume; %s is closed",
+              keys->ptr[i].selector, closed);
+    return v2v_hint (err, "--key %s:FILE is for that volume", closed);
+  }
+  return 0;
+}
+
 int
 guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
                       const struct v2v_guest_keys *keys, struct v2v_error **err)
 {
   CLEANUP_LIST char **seen = calloc (MAX_ENCRYPTED + 1, sizeof *seen);
+  CLEANUP_FREE bool *used = calloc (keys ? keys->len + 1 : 1, sizeof *used);
+  const char *closed = NULL;
   size_t nr_seen = 0;
   bool again = true;
 
-  if (seen == NULL)
+  if (seen == NULL || used == NULL)
     return v2v_fail_nomem (err);
   while (again) {
     CLEANUP_LIST char **list = guestfs_list_filesystems (gfs (h));
@@ -135,17 +156,21 @@ guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
       if (seen[nr_seen] == NULL)
         return v2v_fail_nomem (err);
       ++nr_seen;
-      r = try_keys (h, list[i], nr_seen, keys, err);
+      r = try_keys (h, list[i], nr_seen, keys, used, err);
       if (r == -1 ||
           (r == 0 && note_closed (g, list[i], list[i + 1], err) == -1))
         return -1;
+      if (r == 0) {
+        closed = seen[nr_seen - 1];
+        h->has_closed = true;
+      }
       if (r == 1) {
         again = true;
         guestfs_lvm_scan (gfs (h), 1); /* there need not be any */
       }
     }
   }
-  return 0;
+  return closed == NULL ? 0 : check_used (keys, used, closed, err);
 }
 
 /* No version of an operating system is greater ("openSUSE 42.3"); its number
@@ -537,6 +562,13 @@ guest_inspect (struct v2v_guest *g, struct guest_appliance *h,
     return fail (h, "looking for operating systems", err);
   while (roots[n] != NULL)
     ++n;
+  if (n == 0 && h->has_closed && g->opts.have_keys) {
+    v2v_fail (err, V2V_ERR_GUEST,
+              "no operating system was found, and a volume is encrypted that "
+              "no key opens");
+    return v2v_hint (err, "give its key with --key, or copy the disks as they "
+                          "are with --no-guest");
+  }
   r = v2v_guest_gate_roots ((const char *const *) roots, n, g->opts.root,
                             &g->findings, &chosen, err);
   if (r <= 0)
