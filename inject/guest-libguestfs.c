@@ -316,7 +316,9 @@ append_quoted (struct v2v_str *s, const char *arg)
 }
 
 /* The program's output through tail(1), so that its length is bounded where it
- * is made; then a line with its status.  timeout(1) is in coreutils 7 (2008)
+ * is made; then a line with its status.  tail(1) waits for everyone who can
+ * write to it: a daemon that the program left is killed ("l-wx... 1 ->
+ * pipe:[N]" below its /proc/PID/fd).  timeout(1) is in coreutils 7 (2008)
  * and busybox; without it the watcher ends the appliance. */
 static int
 make_script (struct v2v_str *s, const char *const argv[], unsigned seconds)
@@ -328,13 +330,23 @@ make_script (struct v2v_str *s, const char *const argv[], unsigned seconds)
       "if command -v timeout >/dev/null 2>&1; then l='timeout %u'; "
       "else l=; fi\n"
       "exec 4>&1\n"
-      "s=$( { { $l",
+      "left () {\n"
+      "  ls -l /proc/[0-9]*/fd 2>/dev/null | while read -r line; do\n"
+      "    case $line in\n"
+      "    /proc/*) q=${line#/proc/}; q=${q%%%%/*} ;;\n"
+      "    l?w*\"-> $p\") kill -9 \"$q\" ;;\n"
+      "    esac\n"
+      "  done\n"
+      "}\n"
+      "s=$( { { exec 5>&1; p=$(readlink /proc/self/fd/5 2>/dev/null)\n$l",
       seconds);
 
   for (size_t i = 0; argv[i] != NULL; ++i)
     r |= append_quoted (s, argv[i]);
   return r | v2v_str_printf (s,
-                             " </dev/null 2>&1 3>&- 4>&-; echo $? >&3; } | "
+                             " </dev/null 2>&1 3>&- 4>&- 5>&-\n"
+                             "r=$?; exec >&3 2>/dev/null 5>&-\n"
+                             "[ -z \"$p\" ] || left; echo $r >&3; } | "
                              "tail -c %u >&4; } 3>&1 )\n"
                              "printf '\\n%%s\\n' \"$s\"\n",
                              MAX_OUTPUT);
