@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "formats/core/cleanup.h"
 #include "formats/core/log.h"
@@ -47,6 +48,39 @@ note_steps (struct conversion *c)
   c->nr_guest_steps = V2V_ARRAY_SIZE (steps);
 }
 
+/* The plan warned of what the disks lacked before the guest was changed. */
+static void
+drop_outdated (struct conversion *c)
+{
+  static const char loader[] = "/BOOTX64.EFI";
+  struct v2v_findings *f = &c->plan->findings;
+  bool made = false;
+  size_t kept = 0;
+
+  for (size_t i = 0; i < v2v_json_length (c->guest.changes); ++i) {
+    const char *path =
+        v2v_json_get_string (v2v_json_at (c->guest.changes, i), "path");
+    const size_t len = path ? strlen (path) : 0;
+
+    made |= len >= sizeof loader - 1 &&
+            strcasecmp (path + len - (sizeof loader - 1), loader) == 0;
+  }
+  for (size_t i = 0; made && i < f->len; ++i) {
+    struct v2v_finding *n = &f->ptr[i];
+
+    if (strcmp (n->id, "boot.no-fallback-loader") != 0) {
+      f->ptr[kept++] = *n;
+      continue;
+    }
+    free (n->id);
+    free (n->subject);
+    free (n->message);
+    free (n->remedy);
+  }
+  if (made)
+    f->len = kept;
+}
+
 /* Run the stage on IMAGES, with what EVIDENCE says of each. */
 static int
 run_stage (struct conversion *c, struct v2v_image **images,
@@ -77,6 +111,7 @@ run_stage (struct conversion *c, struct v2v_image **images,
   if (c->opts->guest->run (c->opts->guest->arg, &job, &c->guest, err) == -1)
     return v2v_prefix (err, "guest");
   note_steps (c);
+  drop_outdated (c);
   return 0;
 }
 
