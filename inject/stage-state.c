@@ -6,6 +6,7 @@
 
 #include <config.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,6 +41,78 @@ append_list (struct v2v_str *s, const char *const *list)
   return r | v2v_str_append (s, "]\n");
 }
 
+static int
+append_stat (struct v2v_str *s, const struct stat *st)
+{
+  return v2v_str_printf (s, "%jd %jd.%ld\n", (intmax_t) st->st_size,
+                         (intmax_t) st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
+}
+
+/* Were the files of LIST, and what is in the folders of it, changed since? */
+static int
+append_files (struct v2v_str *s, const char *const *list)
+{
+  int r = 0;
+
+  for (size_t i = 0; list != NULL && list[i] != NULL; ++i) {
+    CLEANUP_CLOSEDIR DIR *dir = opendir (list[i]);
+    struct stat st, total = { 0 };
+    struct dirent *d;
+
+    if (stat (list[i], &st) == 0)
+      r |= append_stat (s, &st);
+    while (dir != NULL && (d = readdir (dir)) != NULL) {
+      /* Sums: the order of names is any. */
+      if (strcmp (d->d_name, "..") == 0 ||
+          fstatat (dirfd (dir), d->d_name, &st, 0) == -1)
+        continue;
+      total.st_size += st.st_size;
+      total.st_mtim.tv_sec += st.st_mtim.tv_sec;
+      total.st_mtim.tv_nsec ^= st.st_mtim.tv_nsec;
+    }
+    if (dir != NULL)
+      r |= append_stat (s, &total);
+  }
+  return r;
+}
+
+/* The package, and the network cards: addresses are written into the guest. */
+static int
+append_machine (struct v2v_str *s, const struct v2v_machine *m)
+{
+  struct stat st;
+  int r = 0;
+
+  if (m == NULL)
+    return 0;
+  if (m->source_path != NULL && stat (m->source_path, &st) == 0)
+    r |= v2v_str_printf (s, "%s %ju ", m->source_path, (uintmax_t) st.st_ino) |
+         append_stat (s, &st);
+  for (size_t i = 0; i < m->nr_nics; ++i)
+    r |= v2v_str_printf (
+        s, "nic %s %s %u\n", m->nics[i].mac ? m->nics[i].mac : "-",
+        m->nics[i].model ? m->nics[i].model : "-", m->nics[i].pci_slot);
+  return r;
+}
+
+/* One file of a disk's chain.  What was unpacked lies in a file without a name
+ * that is another one in each run: there the package tells. */
+static int
+append_layer (struct v2v_str *s, const struct v2v_image *img)
+{
+  struct v2v_io *io = v2v_image_io (img);
+  struct stat st = { 0 };
+  uint64_t offset = 0, len;
+  int fd, r;
+
+  r = v2v_str_printf (s, "%s %" PRIu64 " ", v2v_image_name (img),
+                      v2v_image_size (img));
+  if (io != NULL && v2v_io_fd (io, 0, &fd, &offset, &len) &&
+      fstat (fd, &st) == 0 && st.st_nlink == 0)
+    st = (struct stat){ .st_size = st.st_size };
+  return r | v2v_str_printf (s, "%" PRIu64 " ", offset) | append_stat (s, &st);
+}
+
 char *
 stage_fingerprint (const struct v2v_guest_job *job,
                    const struct v2v_convert_guest *c, struct v2v_error **err)
@@ -49,30 +122,19 @@ stage_fingerprint (const struct v2v_guest_job *job,
   uint8_t hash[V2V_SHA256_SIZE];
   char *hex;
   int r = v2v_str_printf (
-      &s, "1 %u %d %s %d %d %u %d %d %d\n", job->generation, job->new_macs,
+      &s, "2 %u %d %s %d %d %u %d %d %d\n", job->generation, job->new_macs,
       o->root ? o->root : "", (int) o->initramfs, o->serial_console,
       o->rootdelay_seconds, o->keep_tools, o->allow_dirty, o->allow_hibernated);
 
-  r |= append_list (&s, o->firstboot) | append_list (&s, o->drivers);
+  r |= append_list (&s, o->firstboot) | append_list (&s, o->drivers) |
+       append_files (&s, o->firstboot) | append_files (&s, o->drivers) |
+       append_machine (&s, job->machine);
   for (size_t i = 0; i < job->nr_disks && r == 0; ++i) {
-    const struct v2v_image *img = job->disks[i];
-    struct v2v_io *io = img ? v2v_image_io (img) : NULL;
-    struct stat st = { 0 };
-    uint64_t offset = 0, len;
-    int fd;
-
-    if (img == NULL) {
+    if (job->disks[i] == NULL)
       r = v2v_str_append (&s, "blank\n");
-      continue;
-    }
-    /* The same file, unchanged since. */
-    if (io != NULL && v2v_io_fd (io, 0, &fd, &offset, &len) &&
-        fstat (fd, &st) == -1)
-      st.st_size = 0;
-    r = v2v_str_printf (&s, "%s %" PRIu64 " %" PRIu64 " %jd %jd.%ld\n",
-                        v2v_image_name (img), v2v_image_size (img), offset,
-                        (intmax_t) st.st_size, (intmax_t) st.st_mtim.tv_sec,
-                        st.st_mtim.tv_nsec);
+    for (const struct v2v_image *img = job->disks[i]; img != NULL && r == 0;
+         img = v2v_image_parent (img))
+      r = append_layer (&s, img);
   }
   hex = malloc (2 * V2V_SHA256_SIZE + 1);
   if (r != 0 || hex == NULL) {
