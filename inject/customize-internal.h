@@ -68,6 +68,8 @@ int customize_linux_quiet_cloud_init (struct customize *c,
                                       struct v2v_error **err);
 
 int customize_linux_users (struct customize *c, struct v2v_error **err);
+/* Set aside what sets up cards: cloud-init will, and adds to what is there. */
+int customize_linux_clear_network (struct customize *c, struct v2v_error **err);
 int customize_linux_network (struct customize *c, struct v2v_error **err);
 int customize_linux_locale (struct customize *c, struct v2v_error **err);
 

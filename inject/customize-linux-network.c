@@ -369,7 +369,7 @@ put_manager_family (struct v2v_str *s, const struct v2v_profile_nic *n, bool v6)
 
 /* Connections of the wire that are there would fight with ours. */
 static int
-clear_manager (struct customize *c, struct v2v_error **err)
+clear_manager (struct customize *c, const char *keep, struct v2v_error **err)
 {
   CLEANUP_LIST char **files = v2v_guest_glob (c->g, NM, "*", err);
 
@@ -378,7 +378,7 @@ clear_manager (struct customize *c, struct v2v_error **err)
   for (size_t i = 0; files[i] != NULL; ++i) {
     CLEANUP_FREE char *text = NULL;
 
-    if (strstr (files[i], "/v2v-") != NULL)
+    if (strstr (files[i], keep) != NULL)
       continue;
     text = v2v_guest_read_text (c->g, files[i], NULL);
     if (text == NULL ||
@@ -397,7 +397,7 @@ static int
 write_manager (struct customize *c, struct v2v_error **err)
 {
   if (v2v_guest_mkdir (c->g, NM, 0700, err) == -1 ||
-      clear_manager (c, err) == -1)
+      clear_manager (c, "/v2v-", err) == -1)
     return -1;
   for (size_t i = 0; i < c->p->nr_nics; ++i) {
     const struct v2v_profile_nic *n = &c->p->nics[i];
@@ -485,6 +485,92 @@ write_networkd (struct customize *c, struct v2v_error **err)
       return -1;
   }
   return 0;
+}
+
+/* ---- making room for cloud-init ---- */
+
+/* Is PATH, a file of the guest, not what cloud-init itself wrote, and the setting
+ * of a card (ifcfg) with no part in a bond or bridge? */
+static bool
+is_of_card (struct customize *c, const char *path)
+{
+  static const char *const others[] = {
+    "cloud-init", "MASTER=", "SLAVE=", "BRIDGE=", "BONDING_", "Bridge", "VLAN="
+  };
+  CLEANUP_FREE char *text = v2v_guest_read_text (c->g, path, NULL);
+
+  if (text == NULL || strcmp (strrchr (path, '/'), "/ifcfg-lo") == 0)
+    return false;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (others); ++i)
+    if (strstr (text, others[i]) != NULL)
+      return false;
+  return true;
+}
+
+/* The stanzas of cards in interfaces(5) go, with the whole file: cloud-init
+ * writes its own into interfaces.d. */
+static int
+clear_ifupdown (struct customize *c, struct v2v_error **err)
+{
+  CLEANUP_LIST char **files = v2v_guest_glob (c->g, IFUPDOWN ".d", "*", err);
+  CLEANUP_FREE char *text = v2v_guest_read_text (c->g, IFUPDOWN, NULL);
+  bool has_card = false;
+
+  if (files == NULL)
+    return -1;
+  for (size_t i = 0; files[i] != NULL; ++i)
+    if (v2v_guest_is_file (c->g, files[i]) &&
+        strstr (files[i], "cloud-init") == NULL &&
+        network_set_aside (c, files[i], err) == -1)
+      return -1;
+  for (const char *p = text; p != NULL && *p != '\0';) {
+    const char *w = p + strspn (p, " \t");
+
+    if (strncmp (w, "iface", 5) == 0 && strchr (" \t", w[5]) != NULL) {
+      w += 5 + strspn (w + 5, " \t");
+      has_card |= strncmp (w, "lo", 2) != 0 || strcspn (w, " \t\r\n") != 2;
+    }
+    p += strcspn (p, "\n");
+    p += *p == '\n';
+  }
+  if (!has_card || strstr (text, "cloud-init") != NULL)
+    return 0;
+  return network_set_aside (c, IFUPDOWN, err) == -1 ||
+                 v2v_guest_write_text (c->g, IFUPDOWN,
+                                       "auto lo\niface lo inet loopback\n\n"
+                                       "source " IFUPDOWN ".d/*\n",
+                                       0644, WHY, err) == -1
+             ? -1
+             : 0;
+}
+
+int
+customize_linux_clear_network (struct customize *c, struct v2v_error **err)
+{
+  static const struct {
+    const char *folder, *pattern;
+    bool cards;
+  } places[] = {
+    { NETPLAN, "*.yaml", false },
+    { NETWORKD, "00-v2v-*.network", false },
+    { RED_HAT, "ifcfg-*", true },
+    { SUSE, "ifcfg-*", true },
+  };
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (places); ++i) {
+    CLEANUP_LIST char **files =
+        v2v_guest_glob (c->g, places[i].folder, places[i].pattern, err);
+
+    if (files == NULL)
+      return -1;
+    for (size_t k = 0; files[k] != NULL; ++k)
+      if (strstr (files[k], "cloud-init") == NULL &&
+          (!places[i].cards || is_of_card (c, files[k])) &&
+          network_set_aside (c, files[k], err) == -1)
+        return -1;
+  }
+  return clear_manager (c, "/cloud-init-", err) == -1 ? -1
+                                                      : clear_ifupdown (c, err);
 }
 
 /* ---- the system in use ---- */

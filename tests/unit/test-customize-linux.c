@@ -215,6 +215,12 @@ test_constructed_ubuntu_with_cloud_init_gets_a_seed (void **state)
   (void) state;
   guest_tree_write (dir, "/usr/bin/cloud-init", "");
   guest_tree_write (dir, "/etc/cloud/cloud.cfg", "x\n");
+  guest_tree_write (dir, "/etc/netplan/01-old.yaml", "network: {}\n");
+  guest_tree_write (dir, "/etc/netplan/50-cloud-init.yaml", "network: {}\n");
+  guest_tree_write (dir, "/etc/sysconfig/network-scripts/ifcfg-ens192",
+                    "DEVICE=ens192\nIPADDR=192.0.2.99\n");
+  guest_tree_write (dir, "/etc/sysconfig/network-scripts/ifcfg-bond0p",
+                    "DEVICE=ens1\nMASTER=bond0\n");
   customize (dir, full_profile, "ubuntu", 22, NULL);
   guest_tree_assert_text (dir, "/etc/cloud/cloud.cfg.d/99-v2v-seed.cfg",
                           "# Written by v2v: the seed is in "
@@ -239,6 +245,17 @@ test_constructed_ubuntu_with_cloud_init_gets_a_seed (void **state)
                          "      macaddress: \"00:50:56:aa:00:01\"\n");
   guest_tree_assert_has (dir, "/var/lib/cloud/seed/nocloud/network-config",
                          "    gateway4: \"192.0.2.1\"\n");
+  /* The template's own addresses would stay beside the new ones. */
+  assert_false (guest_tree_exists (dir, "/etc/netplan/01-old.yaml"));
+  assert_true (guest_tree_exists (dir, "/etc/netplan/.01-old.yaml.v2v-saved"));
+  assert_true (guest_tree_exists (dir, "/etc/netplan/50-cloud-init.yaml"));
+  assert_false (
+      guest_tree_exists (dir, "/etc/sysconfig/network-scripts/ifcfg-ens192"));
+  assert_true (
+      guest_tree_exists (dir, "/etc/sysconfig/network-scripts/ifcfg-bond0p"));
+  guest_tree_assert_text (dir, "/etc/network/interfaces",
+                          "auto lo\niface lo inet loopback\n\n"
+                          "source /etc/network/interfaces.d/*\n");
   /* The files are cloud-init's to change. */
   guest_tree_assert_text (dir, "/etc/hostname", "old-name\n");
   passwd = guest_tree_read (dir, "/etc/passwd");
