@@ -126,6 +126,57 @@ check_used (const struct v2v_guest_keys *keys, const bool *used,
   return 0;
 }
 
+/* Append DEVICE and its type to *LIST, which has LEN strings, if encrypted. */
+static int
+add_encrypted (guestfs_h *gfsh, const char *device, char ***list, size_t *len)
+{
+  char *type = guestfs_vfs_type (gfsh, device);
+  char **p;
+
+  if (type == NULL || !is_encrypted (type)) {
+    free (type);
+    return 0;
+  }
+  p = realloc (*list, (*len + 3) * sizeof *p);
+  if (p == NULL) {
+    free (type);
+    return -1;
+  }
+  *list = p;
+  p[*len] = NULL;
+  if ((p[*len] = strdup (device)) == NULL) {
+    free (type);
+    return -1;
+  }
+  p[*len + 1] = type;
+  p[*len + 2] = NULL;
+  *len += 2;
+  return 0;
+}
+
+/* What is encrypted: pairs of device and type; NULL when out of memory.
+ * guestfs_list_filesystems of 1.48 leaves LUKS out, so every place where it
+ * can be is asked. */
+static char **
+list_encrypted (guestfs_h *gfsh)
+{
+  CLEANUP_LIST char **devices = guestfs_list_devices (gfsh);
+  CLEANUP_LIST char **partitions = guestfs_list_partitions (gfsh);
+  CLEANUP_LIST char **arrays = guestfs_list_md_devices (gfsh);
+  CLEANUP_LIST char **volumes = guestfs_lvs (gfsh);
+  char **const places[] = { devices, partitions, arrays, volumes };
+  char **list = calloc (1, sizeof *list);
+  size_t len = 0;
+
+  for (size_t k = 0; list != NULL && k < sizeof places / sizeof places[0]; ++k)
+    for (size_t i = 0; places[k] != NULL && places[k][i] != NULL; ++i)
+      if (add_encrypted (gfsh, places[k][i], &list, &len) == -1) {
+        v2v_guest_free_list (list);
+        return NULL;
+      }
+  return list;
+}
+
 int
 guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
                       const struct v2v_guest_keys *keys, struct v2v_error **err)
@@ -139,18 +190,18 @@ guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
   if (seen == NULL || used == NULL)
     return v2v_fail_nomem (err);
   while (again) {
-    CLEANUP_LIST char **list = guestfs_list_filesystems (gfs (h));
+    CLEANUP_LIST char **list = list_encrypted (gfs (h));
 
     again = false;
     if (list == NULL)
-      return fail (h, "listing the file systems", err);
+      return v2v_fail_nomem (err);
     for (size_t i = 0; list[i] != NULL && nr_seen < MAX_ENCRYPTED; i += 2) {
       bool was_seen = false;
       int r;
 
       for (size_t k = 0; k < nr_seen; ++k)
         was_seen |= strcmp (seen[k], list[i]) == 0;
-      if (was_seen || !is_encrypted (list[i + 1]))
+      if (was_seen)
         continue;
       seen[nr_seen] = strdup (list[i]);
       if (seen[nr_seen] == NULL)
@@ -205,18 +256,25 @@ partuuid (guestfs_h *gfsh, const char *device)
   return uuid;
 }
 
-int
-guest_list_filesystems (struct v2v_guest *g, struct guest_appliance *h,
-                        struct v2v_error **err)
+static bool
+is_listed (const struct v2v_os *os, const char *device)
 {
-  CLEANUP_LIST char **list = guestfs_list_filesystems (gfs (h));
+  for (size_t i = 0; i < os->nr_filesystems; ++i)
+    if (strcmp (os->filesystems[i].device, device) == 0)
+      return true;
+  return false;
+}
 
-  if (list == NULL)
-    return fail (h, "listing the file systems", err);
+static int
+add_filesystems (struct v2v_guest *g, struct guest_appliance *h, char **list,
+                 struct v2v_error **err)
+{
   for (size_t i = 0; list[i] != NULL; i += 2) {
     struct v2v_filesystem *f;
 
-    if (i / 2 >= MAX_FILESYSTEMS)
+    if (is_listed (&g->os, list[i]))
+      continue;
+    if (g->os.nr_filesystems >= MAX_FILESYSTEMS)
       return v2v_fail (err, V2V_ERR_GUEST,
                        "the machine has more than %d file systems",
                        MAX_FILESYSTEMS);
@@ -230,6 +288,24 @@ guest_list_filesystems (struct v2v_guest *g, struct guest_appliance *h,
       f->partuuid = partuuid (gfs (h), list[i]);
   }
   return 0;
+}
+
+int
+guest_list_filesystems (struct v2v_guest *g, struct guest_appliance *h,
+                        struct v2v_error **err)
+{
+  CLEANUP_LIST char **list = guestfs_list_filesystems (gfs (h));
+  /* crypttab names them. */
+  CLEANUP_LIST char **encrypted = NULL;
+
+  if (list == NULL)
+    return fail (h, "listing the file systems", err);
+  encrypted = list_encrypted (gfs (h));
+  if (encrypted == NULL)
+    return v2v_fail_nomem (err);
+  return add_filesystems (g, h, list, err) == -1
+             ? -1
+             : add_filesystems (g, h, encrypted, err);
 }
 
 /* ---- which operating system ---- */
@@ -381,16 +457,33 @@ follow_old_name (struct v2v_guest *g, const struct guest_appliance *h,
   return false;
 }
 
+/* "/" is where fstab was found, whatever fstab calls it: the name of a mapping
+ * in crypttab ("/dev/mapper/sda2_crypt") is not the one it is opened by here.
+ * True: M has another device now. */
+static bool
+follow_root (struct v2v_os_mount *m, const char *root)
+{
+  char *p;
+
+  if (strcmp (m->path, "/") != 0 || strcmp (m->device, root) == 0 ||
+      (p = strdup (root)) == NULL)
+    return false;
+  free (m->device);
+  m->device = p;
+  return true;
+}
+
 /* Only "/" must be mounted: fstab may name a disk that was left behind. */
 static int
-mount_all (struct v2v_guest *g, struct guest_appliance *h,
+mount_all (struct v2v_guest *g, struct guest_appliance *h, const char *root,
            struct v2v_error **err)
 {
   for (size_t i = 0; i < g->os.nr_mounts;) {
     struct v2v_os_mount *m = &g->os.mounts[i];
 
     if (mount_one (g, h, m) == 0 ||
-        (follow_old_name (g, h, m) && mount_one (g, h, m) == 0)) {
+        (follow_old_name (g, h, m) && mount_one (g, h, m) == 0) ||
+        (follow_root (m, root) && mount_one (g, h, m) == 0)) {
       ++i;
       continue;
     }
@@ -578,7 +671,8 @@ guest_inspect (struct v2v_guest *g, struct guest_appliance *h,
       fill_letters (g, h, root, err) == -1 ||
       fill_mounts (g, h, root, err) == -1)
     return -1;
-  if (mount_all (g, h, err) == -1 || fill_applications (g, h, root, err) == -1)
+  if (mount_all (g, h, root, err) == -1 ||
+      fill_applications (g, h, root, err) == -1)
     return -1;
   if (g->os.family == V2V_FAMILY_WINDOWS) {
     fill_build (g, h, root);

@@ -56,13 +56,10 @@ KEYFILE
     chmod 600 "$file"
 }
 
-# A match by the driver of VMware, as installers write it: it matches nothing
-# on Hyper-V.
 network_networkd () {
     cat >"$root/etc/systemd/network/20-wired.network" <<'NETWORK'
 [Match]
 Name=ens192
-Driver=vmxnet3
 
 [Link]
 MTUBytes=1400
