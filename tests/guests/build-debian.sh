@@ -132,6 +132,8 @@ if [ -e "$out/$name.ova" ]; then
     exit 0
 fi
 
+# Only the paths are for the caller; some tools chat.
+exec 3>&1 >&2
 tmp='' loop=''
 finish () {
     local m
@@ -166,4 +168,4 @@ say "packing the OVA"
 write_ova
 chmod 755 "$tmp/result"
 mv "$tmp/result" "$out"
-show
+show >&3
