@@ -174,7 +174,7 @@ write_fstab () {
                 fi ;;
         esac
         [ $firmware = bios ] ||
-            echo "$esp /boot/efi vfat umask=0077,nofail 0 1"
+            echo "$esp /boot/efi vfat umask=0077 0 1"
     } >"$root/etc/fstab"
     [ $storage != luks ] ||
         echo "root_crypt UUID=$luks_uuid none luks,initramfs" \
