@@ -264,7 +264,7 @@ match (struct network *n, const IP_ADAPTER_ADDRESSES *list)
       c->found = true;
       c->index = a->IfIndex;
       wcscpy (c->connection, a->FriendlyName);
-      strcpy (c->guid, a->AdapterName);
+      memcpy (c->guid, a->AdapterName, strlen (a->AdapterName) + 1);
       break;
     }
   }
