@@ -107,8 +107,18 @@ YAML
 write_witness () {
     cat >"$root/usr/local/sbin/v2v-witness" <<'WITNESS'
 #!/bin/sh
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    ip -4 -br addr | grep -q 10.76.32.10 && break
+# The network is up when it has been so for three seconds: a card that gets
+# its MTU is reset, and is without a carrier for a moment after.
+i=0 steady=0
+while [ $i -lt 90 ] && [ $steady -lt 3 ]; do
+    if ip -4 -br addr show ens192 2>/dev/null | grep -q 'UP.* 10\.76\.32\.10/' &&
+           ip -4 route | grep -q '^default' &&
+           ! ip -4 route | grep -q linkdown; then
+        steady=$((steady + 1))
+    else
+        steady=0
+    fi
+    i=$((i + 1))
     sleep 1
 done
 tell () {
