@@ -70,7 +70,7 @@ stage_bench () {
 
 # Minutes a stage may take, and how its cases are counted.
 declare -A limit=(
-    [packages]=10 [build]=10 [check]=12 [guest]=10 [boot]=20 [asan]=18
+    [packages]=10 [build]=10 [check]=12 [guest]=10 [boot]=28 [asan]=18
     [valgrind]=12 [fuzz]=15 [format]=2 [shell]=2 [distcheck]=15 [bench]=8
 )
 declare -A count=(
