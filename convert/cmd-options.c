@@ -79,16 +79,140 @@ print_option (const struct cmd_option *o)
   }
 }
 
+/* ---- commands of several verbs ---- */
+
+/* The second word of a verb's name. */
+static const char *
+verb_name (const struct v2v_command *verb)
+{
+  const char *blank = strchr (verb->name, ' ');
+
+  assert (blank != NULL);
+  return blank + 1;
+}
+
+const struct v2v_command *
+cmd_find_verb (const struct v2v_command *group, const char *name)
+{
+  for (size_t i = 0; group->verbs[i] != NULL; ++i)
+    if (strcmp (verb_name (group->verbs[i]), name) == 0)
+      return group->verbs[i];
+  return NULL;
+}
+
+static int
+compare_options (const void *a, const void *b)
+{
+  return strcmp (((const struct cmd_option *) a)->name,
+                 ((const struct cmd_option *) b)->name);
+}
+
+/* The options of all verbs, each once, by the alphabet: what the command as a
+ * whole tells.  An option means the same wherever it is taken. */
+static void
+join_options (const struct v2v_command *group,
+              struct cmd_option out[MAX_OPTIONS])
+{
+  size_t n = 0;
+
+  for (size_t i = 0; group->verbs[i] != NULL; ++i)
+    for (const struct cmd_option *o = group->verbs[i]->options; o->name; o++) {
+      size_t j = 0;
+
+      while (j < n && strcmp (out[j].name, o->name) != 0)
+        j++;
+      assert (n + 1 < MAX_OPTIONS);
+      if (j == n)
+        out[n++] = *o;
+    }
+  qsort (out, n, sizeof out[0], compare_options);
+  out[n] = (struct cmd_option) CMD_END;
+}
+
+static const struct cmd_option *
+options_of (const struct v2v_command *command,
+            struct cmd_option space[MAX_OPTIONS])
+{
+  if (command->verbs == NULL)
+    return command->options;
+  join_options (command, space);
+  return space;
+}
+
 void
 cmd_print_help (const struct v2v_command *command)
 {
-  printf ("v2v %s - %s\n\n  v2v %s %s\n\nExamples:\n%s\nOptions:\n",
-          command->name, command->summary, command->name, command->synopsis,
+  struct cmd_option space[MAX_OPTIONS];
+  const int first_word = (int) strcspn (command->name, " ");
+
+  printf ("v2v %s - %s\n\n  v2v %s %s\n\nExamples:\n%s", command->name,
+          command->summary, command->name, command->synopsis,
           command->examples);
-  for (const struct cmd_option *o = command->options; o->name != NULL; o++)
+  if (command->verbs != NULL) {
+    printf ("\nVerbs:\n");
+    for (size_t i = 0; command->verbs[i] != NULL; ++i)
+      printf ("  %-12s %s\n", verb_name (command->verbs[i]),
+              command->verbs[i]->summary);
+    printf ("\n'v2v %s VERB --help' tells which options a verb takes.\n",
+            command->name);
+  }
+  printf ("\nOptions:\n");
+  for (const struct cmd_option *o = options_of (command, space);
+       o->name != NULL; o++)
     print_option (o);
-  printf ("\nThe manual: man v2v-%s.  Exit statuses: man v2v.\n",
+  printf ("\nThe manual: man v2v-%.*s.  Exit statuses: man v2v.\n", first_word,
           command->name);
+}
+
+/* "v2v library --help": an option instead of a verb. */
+static int
+group_option (struct cli *cli, const char *arg, struct v2v_error **err)
+{
+  const struct v2v_command *group = cli->command;
+  struct cmd_option space[MAX_OPTIONS];
+
+  join_options (group, space);
+  if (strcmp (arg, "--help") == 0)
+    cmd_print_help (group);
+  else if (strcmp (arg, "--version") == 0)
+    printf ("v2v %s\n", v2v_version ());
+  else if (strcmp (arg, "--long-options") == 0)
+    print_long_options (space);
+  else if (strcmp (arg, "--short-options") == 0)
+    print_short_options (space);
+  else if (strcmp (arg, "--verbs") == 0) /* for completion */
+    for (size_t i = 0; group->verbs[i] != NULL; ++i)
+      printf ("%s\n", verb_name (group->verbs[i]));
+  else {
+    v2v_fail (err, V2V_ERR_USAGE, "%s: the verb comes first, then options",
+              group->name);
+    return v2v_hint (err, "'v2v %s --help' lists the verbs", group->name);
+  }
+  cli->done = true;
+  return 0;
+}
+
+int
+cmd_choose_verb (struct cli *cli, struct v2v_error **err)
+{
+  const struct v2v_command *group = cli->command, *verb;
+
+  if (cli->argc < 2) {
+    v2v_fail (err, V2V_ERR_USAGE, "%s: a verb is missing", group->name);
+    return v2v_hint (err, "'v2v %s --help' lists the verbs", group->name);
+  }
+  if (cli->argv[1][0] == '-')
+    return group_option (cli, cli->argv[1], err);
+  verb = cmd_find_verb (group, cli->argv[1]);
+  if (verb == NULL) {
+    v2v_fail (err, V2V_ERR_USAGE, "%s: no verb is called '%s'", group->name,
+              cli->argv[1]);
+    return v2v_hint (err, "'v2v %s --help' lists the verbs", group->name);
+  }
+  cli->command = verb;
+  cli->argc--;
+  cli->argv++;
+  return 0;
 }
 
 /* getopt's two tables from ours. */

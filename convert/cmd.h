@@ -87,6 +87,10 @@ struct v2v_command {
   size_t min_args;
   size_t max_args; /* SIZE_MAX = any */
   int (*run) (struct cli *cli, struct v2v_error **err);
+  /* A command of several verbs ("v2v library import"): NULL-terminated, by
+   * the alphabet; options, the numbers and run are then unused.  A verb's name
+   * is both words, "library import". */
+  const struct v2v_command *const *verbs;
 };
 
 /* One invocation. */
@@ -109,6 +113,13 @@ extern atomic_bool cmd_cancel;
  * cli->args is set, or cli->done: return 0); -1 on an error. */
 int cmd_getopt (struct cli *cli, const char **ret_arg, struct v2v_error **err);
 void cmd_print_help (const struct v2v_command *command);
+
+/* The verb of GROUP called NAME (its second word), or NULL. */
+const struct v2v_command *cmd_find_verb (const struct v2v_command *group,
+                                         const char *name);
+/* Leave in CLI the verb that its arguments name and what follows it; or do
+ * what an option instead of a verb asks for (cli->done). */
+int cmd_choose_verb (struct cli *cli, struct v2v_error **err);
 
 /* Parsers of arguments; each error names the option. */
 int cmd_parse_size (const char *option, const char *arg, uint64_t *ret,

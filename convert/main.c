@@ -286,7 +286,9 @@ run_command (int argc, char *argv[])
   for (int i = 2; i < argc && strcmp (argv[i], "--") != 0; ++i)
     if (strcmp (argv[i], "--json") == 0)
       cli.json = true;
-  status = cli.command->run (&cli, &e);
+  status = cli.command->verbs != NULL ? cmd_choose_verb (&cli, &e) : 0;
+  if (status == 0 && !cli.done)
+    status = cli.command->run (&cli, &e);
   if (status == -1)
     status = report_error (e);
   v2v_progress_bar_free (cli.progress);
@@ -325,6 +327,9 @@ main (int argc, char *argv[])
   else if (strcmp (argv[1], "help") == 0) {
     const struct v2v_command *c = argc > 2 ? find_command (argv[2]) : NULL;
 
+    if (c != NULL && c->verbs != NULL && argc > 3 &&
+        cmd_find_verb (c, argv[3]) != NULL)
+      c = cmd_find_verb (c, argv[3]);
     if (c != NULL)
       cmd_print_help (c);
     else

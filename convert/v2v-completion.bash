@@ -3,7 +3,7 @@
 # knows no command and no option by name, only a few kinds of arguments.
 
 _v2v () {
-    local cur prev words cword i cmd=
+    local cur prev words cword i verbs cmd=
     if declare -F _get_comp_words_by_ref >/dev/null; then
         _get_comp_words_by_ref -n = cur prev words cword
     else
@@ -26,6 +26,19 @@ _v2v () {
             *) COMPREPLY=($(compgen -W "$(v2v --commands 2>/dev/null)" -- "$cur")) ;;
         esac
         return
+    fi
+
+    # A command of several verbs: the verb follows it.
+    verbs=$(v2v "$cmd" --verbs 2>/dev/null)
+    if [ -n "$verbs" ]; then
+        if [ "$cword" = $((i + 1)) ]; then
+            case $cur in
+                -*) COMPREPLY=($(compgen -W "--help --version" -- "$cur")) ;;
+                *) COMPREPLY=($(compgen -W "$verbs" -- "$cur")) ;;
+            esac
+            return
+        fi
+        cmd="$cmd ${words[i+1]}"
     fi
 
     # The argument of an option: "--opt=CUR" and "--opt CUR" alike.
@@ -51,7 +64,7 @@ _v2v () {
     case $cur in
         -*)
             compopt -o nospace 2>/dev/null
-            COMPREPLY=($(compgen -W "$(v2v "$cmd" --long-options 2>/dev/null)" -- "$cur"))
+            COMPREPLY=($(compgen -W "$(v2v $cmd --long-options 2>/dev/null)" -- "$cur"))
             # An option without an argument is complete: a blank after it.
             if [ ${#COMPREPLY[@]} = 1 ]; then
                 case ${COMPREPLY[0]} in

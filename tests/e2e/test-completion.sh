@@ -46,9 +46,19 @@ has json "values"
 ask completion ""
 has bash "shells"
 
-# Every option of every command is offered.
+# Every option of every command is offered, and every verb.
 for c in $(v2v --commands); do
-    ask "$c" --
-    for o in $(v2v "$c" --long-options); do has "$o" "$c"; done
+    verbs=$(v2v "$c" --verbs 2>/dev/null)
+    if [ -z "$verbs" ]; then
+        ask "$c" --
+        for o in $(v2v "$c" --long-options); do has "$o" "$c"; done
+        continue
+    fi
+    ask "$c" ""
+    for v in $verbs; do has "$v" "$c"; done
+    for v in $verbs; do
+        ask "$c" "$v" --
+        for o in $(v2v "$c" "$v" --long-options); do has "$o" "$c $v"; done
+    done
 done
 expect_status 2 v2v completion tcsh

@@ -37,6 +37,23 @@ for c in $(v2v --commands); do
     for s in NAME SYNOPSIS DESCRIPTION EXAMPLES OPTIONS "EXIT STATUS" "SEE ALSO"; do
         grep -qx "=head1 $s" "$pod" || fail "$c: the manual lacks $s"
     done
+    # A command of several verbs: each tells its own options, all of which
+    # the command's own --help has, and each is in the manual.
+    for v in $(v2v "$c" --verbs 2>/dev/null); do
+        v2v "$c" "$v" --help >verb-help || fail "$c $v --help"
+        v2v "$c" "$v" --long-options | tr -d = >verb-long
+        sed -nE '/^Options:/,$s/^ +(-[a-zA-Z], )? *(--[a-z-]+).*/\2/p' verb-help \
+            >in-help
+        diff verb-long in-help || fail "$c $v: --help and --long-options differ"
+        LC_ALL=C sort -c verb-long || fail "$c $v: not in alphabetical order"
+        [ -z "$(comm -23 <(sort verb-long) <(sort long))" ] ||
+            fail "$c $v: options that $c does not have"
+        sed -n '/^Examples:/,/^$/p' verb-help | grep -q "v2v $c $v" ||
+            fail "$c $v: no example"
+        awk 'length > 100' verb-help | grep . && fail "$c $v: too wide"
+        grep -qE "^=item B<$v>" "$pod" || fail "$c $v is not in the manual"
+        [ "$(v2v help "$c" "$v")" = "$(cat verb-help)" ] || fail "help $c $v"
+    done
     # The summary is the same sentence in all three places.
     summary=$(v2v --help | sed -nE "s/^  $c +(.*)/\1/p")
     grep -qF "v2v $c - $summary" help || fail "$c: summary in --help"
