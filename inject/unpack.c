@@ -5,6 +5,10 @@
  * lz4 is the "legacy" format of lz4_Block_format.md and lz4_Frame_format.md:
  * a magic number, then blocks of up to 8 MiB with their length before them; it
  * has no end of its own: the file ends, or a length of zero is padding.
+ *
+ * lzo is what lzop writes, as lib/decompress_unlzo.c reads it: a header with a
+ * name, then blocks of up to 256 KiB, each with both its lengths and one
+ * checksum before it, until a length of zero.
  */
 
 #include <config.h>
@@ -15,6 +19,9 @@
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
+#ifdef HAVE_LZO
+#include <lzo/lzo1x.h>
+#endif
 
 #include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
@@ -54,6 +61,13 @@ struct v2v_unpack {
     size_t out_pos, out_len;
     bool has_magic;
   } lz4;
+  struct {
+    int step; /* enum lzo_step */
+    uint8_t *in, *out;
+    size_t in_have, in_need;
+    size_t out_pos, out_len;
+    unsigned version;
+  } lzo;
 };
 
 static int
@@ -291,6 +305,148 @@ lz4_end (struct v2v_unpack *u)
   free (u->lz4.out);
 }
 
+#ifdef HAVE_LZO
+
+#define LZO_BLOCK_BYTES (256u << 10)
+/* From this version on the header has a level and a time of 64 bits. */
+#define LZO_NEW_VERSION 0x0940
+#define LZO_HAS_FILTER  0x00000800u
+
+/* What the next in_need bytes are. */
+enum lzo_step {
+  LZO_BEGIN,  /* magic number, versions, method */
+  LZO_FLAGS,  /* level, flags */
+  LZO_LENGTH, /* filter, mode, time, length of the name */
+  LZO_NAME,   /* with a checksum */
+  LZO_OUT,    /* a block: its length, unpacked */
+  LZO_IN,     /* packed, and a checksum */
+  LZO_BLOCK,
+};
+
+static int
+lzo_begin (struct v2v_unpack *u, struct v2v_error **err)
+{
+  u->lzo.step = LZO_BEGIN;
+  u->lzo.in_need = 16;
+  u->lzo.in = malloc (LZO_BLOCK_BYTES);
+  u->lzo.out = malloc (LZO_BLOCK_BYTES);
+  if (u->lzo.in == NULL || u->lzo.out == NULL)
+    return v2v_fail_nomem (err);
+  return lzo_init () == LZO_E_OK
+             ? 0
+             : v2v_fail (err, V2V_ERR_UNSUPPORTED, "liblzo2 does not start");
+}
+
+static int
+lzo_block (struct v2v_unpack *u, struct v2v_error **err)
+{
+  lzo_uint len = u->lzo.out_len;
+
+  /* What did not get shorter is stored. */
+  if (u->lzo.in_have == len)
+    memcpy (u->lzo.out, u->lzo.in, len);
+  else if (lzo1x_decompress_safe (u->lzo.in, u->lzo.in_have, u->lzo.out, &len,
+                                  NULL) != LZO_E_OK ||
+           len != u->lzo.out_len)
+    return damaged (u, err);
+  u->lzo.out_pos = 0;
+  return 0;
+}
+
+/* The bytes of one step are all there.  1 = the stream has ended. */
+static int
+lzo_step (struct v2v_unpack *u, struct v2v_error **err)
+{
+  static const uint8_t magic[] = { 0x89, 'L',  'Z',  'O', 0,
+                                   '\r', '\n', 0x1a, '\n' };
+  const uint8_t *in = u->lzo.in;
+  const bool is_new = u->lzo.version >= LZO_NEW_VERSION;
+  uint32_t v;
+
+  switch ((enum lzo_step) u->lzo.step) {
+  case LZO_BEGIN:
+    if (memcmp (in, magic, sizeof magic) != 0)
+      return damaged (u, err);
+    u->lzo.version = v2v_be16 (in + sizeof magic);
+    u->lzo.in_need = u->lzo.version >= LZO_NEW_VERSION ? 5 : 4;
+    break;
+  case LZO_FLAGS:
+    v = v2v_be32 (in + (is_new ? 1 : 0));
+    u->lzo.in_need = (v & LZO_HAS_FILTER ? 4u : 0u) + (is_new ? 12u : 8u) + 1u;
+    break;
+  case LZO_LENGTH:
+    u->lzo.in_need = in[u->lzo.in_have - 1] + 4u;
+    break;
+  case LZO_NAME:
+    u->lzo.in_need = 4;
+    break;
+  case LZO_OUT:
+    v = v2v_be32 (in);
+    if (v == 0)
+      return 1;
+    if (v > LZO_BLOCK_BYTES)
+      return damaged (u, err);
+    u->lzo.out_len = u->lzo.out_pos = v;
+    u->lzo.in_need = 8;
+    break;
+  case LZO_IN:
+    v = v2v_be32 (in);
+    if (v == 0 || v > u->lzo.out_len)
+      return damaged (u, err);
+    u->lzo.in_need = v;
+    break;
+  case LZO_BLOCK:
+    if (lzo_block (u, err) == -1)
+      return -1;
+    u->lzo.in_need = 4;
+    break;
+  }
+  u->lzo.in_have = 0;
+  u->lzo.step = u->lzo.step == LZO_BLOCK ? LZO_OUT : u->lzo.step + 1;
+  return 0;
+}
+
+static int
+lzo_run (struct v2v_unpack *u, struct span *s, struct v2v_error **err)
+{
+  size_t n;
+
+  while (u->lzo.out_pos == u->lzo.out_len && s->in_len > 0) {
+    int r = 0;
+
+    n = u->lzo.in_need - u->lzo.in_have;
+    n = s->in_len < n ? s->in_len : n;
+    memcpy (u->lzo.in + u->lzo.in_have, s->in, n);
+    s->in += n;
+    s->in_len -= n;
+    u->lzo.in_have += n;
+    if (u->lzo.in_have == u->lzo.in_need)
+      r = lzo_step (u, err);
+    if (r != 0)
+      return r;
+  }
+  n = u->lzo.out_len - u->lzo.out_pos;
+  n = n < s->out_len ? n : s->out_len;
+  if (n > 0)
+    memcpy (s->out, u->lzo.out + u->lzo.out_pos, n);
+  u->lzo.out_pos += n;
+  s->out_len -= n;
+  return 0;
+}
+
+static void
+lzo_end (struct v2v_unpack *u)
+{
+  free (u->lzo.in);
+  free (u->lzo.out);
+}
+
+#else
+#define lzo_begin NULL
+#define lzo_run   NULL
+#define lzo_end   NULL
+#endif
+
 static const struct codec codecs[] = {
   { "gzip", { 0x1f, 0x8b }, 2, gzip_begin, gzip_run, gzip_end },
   { "xz", { 0xfd, '7', 'z', 'X', 'Z', 0 }, 6, xz_begin, xz_run, xz_end },
@@ -298,9 +454,9 @@ static const struct codec codecs[] = {
   { "bzip2", { 'B', 'Z', 'h' }, 3, bzip2_begin, bzip2_run, bzip2_end },
   { "zstd", { 0x28, 0xb5, 0x2f, 0xfd }, 4, zstd_begin, zstd_run, zstd_end },
   { "lz4", { 0x02, 0x21, 0x4c, 0x18 }, 4, lz4_begin, lz4_run, lz4_end },
+  { "lzo", { 0x89, 'L', 'Z', 'O' }, 4, lzo_begin, lzo_run, lzo_end },
   /* The kernel does not read this one. */
   { "lz4-frame", { 0x04, 0x22, 0x4d, 0x18 }, 4, NULL, NULL, NULL },
-  { "lzo", { 0x89, 'L', 'Z', 'O' }, 4, NULL, NULL, NULL },
 };
 
 const char *
@@ -326,8 +482,9 @@ v2v_unpack_new (const char *name, struct v2v_error **err)
     if (strcmp (codecs[i].name, name) == 0)
       u->codec = &codecs[i];
   if (u->codec == NULL || u->codec->begin == NULL) {
-    v2v_fail (err, V2V_ERR_UNSUPPORTED, "an initramfs compressed with %s",
-              name);
+    v2v_fail (
+        err, V2V_ERR_UNSUPPORTED, "an initramfs compressed with %s%s", name,
+        strcmp (name, "lzo") == 0 ? ": v2v was built without liblzo2" : "");
     free (u);
     return NULL;
   }

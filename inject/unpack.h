@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The compressions of an initramfs, as streams: the only place that touches
- * liblzma, libzstd, liblz4 and libbz2.
+ * liblzma, libzstd, liblz4, libbz2 and (where there is one) liblzo2.
  */
 #ifndef V2V_UNPACK_H
 #define V2V_UNPACK_H
@@ -16,8 +16,9 @@
 /* So many bytes tell the compression. */
 #define V2V_UNPACK_HEAD 8
 
-/* "gzip", "xz", "lzma", "bzip2", "zstd", "lz4" by the first bytes; "lzo" and
- * "lz4-frame", which can only be named; NULL for anything else. */
+/* "gzip", "xz", "lzma", "bzip2", "zstd", "lz4", "lzo" by the first bytes;
+ * "lz4-frame" (and "lzo" without its library), which can only be named; NULL
+ * for anything else. */
 const char *v2v_unpack_probe (const void *head, size_t len);
 
 struct v2v_unpack;

@@ -22,6 +22,18 @@ AC_DEFUN([V2V_LIBRARIES], [
   AC_CHECK_LIB([bz2], [BZ2_bzDecompress], [BZIP2_LIBS=-lbz2],
     [AC_MSG_ERROR([libbz2 not found])])
   AC_SUBST([BZIP2_LIBS])
+  dnl An initramfs packed with lzop: old Ubuntu, and whoever chose it.
+  AC_ARG_WITH([lzo],
+    [AS_HELP_STRING([--without-lzo], [do not read an LZO initramfs])],
+    [], [with_lzo=check])
+  have_lzo=no LZO_LIBS=
+  AS_IF([test "x$with_lzo" != xno],
+    [AC_CHECK_HEADER([lzo/lzo1x.h],
+      [AC_CHECK_LIB([lzo2], [lzo1x_decompress_safe],
+        [have_lzo=yes LZO_LIBS=-llzo2
+         AC_DEFINE([HAVE_LZO], [1], [liblzo2 is there])])])
+     AS_IF([test "x$with_lzo$have_lzo" = xyesno], [AC_MSG_ERROR([liblzo2 not found])])])
+  AC_SUBST([LZO_LIBS])
 
   AC_ARG_WITH([libnbd],
     [AS_HELP_STRING([--without-libnbd], [no nbd: URIs and no qcow2])],
