@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How the contents of a changed file look in the journal, which ends in a
  * report that is read by more people than the guest's files are.  So of a text
- * only the lines that changed, and of a file that not everyone in the guest may
- * read (keys of a network, passwords of the boot loader) a digest.
+ * only the lines that changed, without the secrets in them (guest-redact.c), and
+ * of a file that not everyone in the guest may read (keys of a network, passwords
+ * of the boot loader) a digest.
  */
 
 #include <config.h>
@@ -88,6 +89,16 @@ lines_not_in (const char *a, size_t a_len, const char *b, size_t b_len)
   return out;
 }
 
+/* TEXT, which may be NULL and is freed, without secrets. */
+static char *
+redacted (char *text)
+{
+  char *s = text != NULL ? guest_redact (text) : NULL;
+
+  free (text);
+  return s;
+}
+
 char *
 guest_describe (const void *data, size_t len, unsigned flags, bool is_private)
 {
@@ -95,7 +106,7 @@ guest_describe (const void *data, size_t len, unsigned flags, bool is_private)
     return strdup ("(secret)");
   if (is_private || !is_text (data, len))
     return digest_of (data, len);
-  return strndup (data, len);
+  return redacted (strndup (data, len));
 }
 
 int
@@ -108,8 +119,8 @@ guest_describe_change (const void *old, size_t old_len, const void *data,
 
   *ret_before = *ret_after = NULL;
   if (by_lines) {
-    *ret_before = lines_not_in (old, old_len, data, len);
-    *ret_after = lines_not_in (data, len, old, old_len);
+    *ret_before = redacted (lines_not_in (old, old_len, data, len));
+    *ret_after = redacted (lines_not_in (data, len, old, old_len));
     if (*ret_before == NULL || *ret_after == NULL)
       return -1;
     if ((*ret_before)[0] != '\0' || (*ret_after)[0] != '\0')

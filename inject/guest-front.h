@@ -35,6 +35,9 @@ char *guest_describe (const void *data, size_t len, unsigned flags,
 int guest_describe_change (const void *old, size_t old_len, const void *data,
                            size_t len, unsigned flags, bool is_private,
                            char **ret_before, char **ret_after);
+/* guest-redact.c: TEXT with "(hidden)" for what its key or its looks tell to be
+ * a secret; NULL when out of memory. */
+char *guest_redact (const char *text);
 /* Remove a folder of the host with its contents, as far as possible. */
 void guest_remove_host_tree (const char *path);
 
