@@ -164,6 +164,47 @@ print_drivers (const struct v2v_json *drivers)
   printf ("\n");
 }
 
+/* " WORD" before each of LIST. */
+static void
+print_words (const char *word, const struct v2v_json *list)
+{
+  for (size_t i = 0; i < v2v_json_length (list); ++i) {
+    const char *s = v2v_json_string_value (v2v_json_at (list, i));
+    CLEANUP_FREE char *text = cmd_printable (s ? s : "?");
+
+    printf ("%s%s", word, text ? text : "?");
+  }
+}
+
+/* One interface: of Windows by its key, of Linux by a file and a name. */
+static void
+print_interface (const struct v2v_json *n)
+{
+  const bool is_file = v2v_json_get_string (n, "file") != NULL;
+  const char *members[] = { is_file ? "file" : "interface", "name", "mac" };
+  CLEANUP_FREE char *system = shown (n, "system"), *mtu = shown (n, "mtu");
+  const char *name = v2v_json_get_string (n, "name");
+  bool dhcp = false;
+
+  if (name != NULL && strcmp (name, "lo") == 0)
+    return;
+  printf ("  %-12s %s:", "network", system && *system ? system : "?");
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (members); ++i) {
+    CLEANUP_FREE char *s = shown (n, members[i]);
+
+    if (s != NULL && *s != '\0')
+      printf (" %s", s);
+  }
+  if (v2v_json_get_bool (n, "dhcp", &dhcp) && dhcp)
+    printf (" dhcp");
+  print_words (" ", v2v_json_get (n, "addresses"));
+  print_words (" via ", v2v_json_get (n, "routes"));
+  print_words (" dns ", v2v_json_get (n, "dns"));
+  if (mtu != NULL && *mtu != '\0')
+    printf (" mtu %s", mtu);
+  printf ("\n");
+}
+
 static void
 print_guest (const struct v2v_json *o)
 {
@@ -182,23 +223,8 @@ print_guest (const struct v2v_json *o)
     printf ("  %-12s", "drivers");
     print_drivers (v2v_json_get (o, "drivers"));
   }
-  for (size_t i = 0; i < v2v_json_length (network); ++i) {
-    const struct v2v_json *n = v2v_json_at (network, i);
-    const bool is_file = v2v_json_get_string (n, "file") != NULL;
-    CLEANUP_FREE char *system = shown (n, "system");
-    CLEANUP_FREE char *what = shown (n, is_file ? "file" : "interface");
-    const struct v2v_json *list = v2v_json_get (n, "addresses");
-
-    printf ("  %-12s %s: %s", "network", system ? system : "?",
-            what ? what : "?");
-    for (size_t k = 0; k < v2v_json_length (list); ++k) {
-      const char *s = v2v_json_string_value (v2v_json_at (list, k));
-      CLEANUP_FREE char *address = cmd_printable (s ? s : "?");
-
-      printf (" %s", address ? address : "?");
-    }
-    printf ("\n");
-  }
+  for (size_t i = 0; i < v2v_json_length (network); ++i)
+    print_interface (v2v_json_at (network, i));
 }
 
 /* The lines of S that are not in its first HEAD and last TAIL bytes. */

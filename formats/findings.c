@@ -47,14 +47,22 @@ v2v_findings_add (struct v2v_findings *f, enum v2v_severity severity,
 }
 
 void
+v2v_findings_truncate (struct v2v_findings *f, size_t len)
+{
+  while (f->len > len) {
+    struct v2v_finding *n = &f->ptr[--f->len];
+
+    free (n->id);
+    free (n->subject);
+    free (n->message);
+    free (n->remedy);
+  }
+}
+
+void
 v2v_findings_clear (struct v2v_findings *f)
 {
-  for (size_t i = 0; i < f->len; ++i) {
-    free (f->ptr[i].id);
-    free (f->ptr[i].subject);
-    free (f->ptr[i].message);
-    free (f->ptr[i].remedy);
-  }
+  v2v_findings_truncate (f, 0);
   free (f->ptr);
   memset (f, 0, sizeof *f);
 }

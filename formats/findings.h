@@ -38,6 +38,8 @@ int v2v_findings_add (struct v2v_findings *f, enum v2v_severity severity,
                       const char *fmt, ...)
     __attribute__ ((format (printf, 6, 7)));
 void v2v_findings_clear (struct v2v_findings *f);
+/* Take away what was added behind the first LEN. */
+void v2v_findings_truncate (struct v2v_findings *f, size_t len);
 const char *v2v_severity_name (enum v2v_severity s);
 struct v2v_json *v2v_findings_to_json (const struct v2v_findings *f);
 const struct v2v_finding *v2v_findings_find (const struct v2v_findings *f,

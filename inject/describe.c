@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Looking at a guest without changing it.  Which drivers matter: the tables in
- * section 2 of the sheet on Linux, 4 of that on Windows; places of network
- * configuration: section 6, and Tcpip\Parameters\Interfaces.
+ * section 2 of the sheet on Linux, 4 of that on Windows; the network as it is
+ * configured: linux-network.c, and Tcpip\Parameters\Interfaces.
  */
 
 #include <config.h>
@@ -81,39 +81,6 @@ describe_kernels (struct v2v_guest *g, struct v2v_error **err)
   }
   linux_kernels_clear (&l);
   return r == 0 ? STEAL (list) : NULL;
-}
-
-static struct v2v_json *
-describe_linux_network (struct v2v_guest *g, struct v2v_error **err)
-{
-  static const struct {
-    const char *system, *folder, *pattern;
-  } places[] = {
-    { "ifupdown", "/etc/network", "interfaces" },
-    { "ifupdown", "/etc/network/interfaces.d", "*" },
-    { "netplan", "/etc/netplan", "*.yaml" },
-    { "NetworkManager", "/etc/NetworkManager/system-connections", "*" },
-    { "systemd-networkd", "/etc/systemd/network", "*.network" },
-    { "ifcfg", "/etc/sysconfig/network-scripts", "ifcfg-*" },
-    { "wicked", "/etc/sysconfig/network", "ifcfg-*" },
-  };
-  CLEANUP_JSON struct v2v_json *list = v2v_json_new_array ();
-
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (places); ++i) {
-    CLEANUP_LIST char **files =
-        v2v_guest_glob (g, places[i].folder, places[i].pattern, err);
-
-    if (files == NULL)
-      return NULL;
-    for (size_t k = 0; files[k] != NULL; ++k) {
-      struct v2v_json *o = v2v_json_new_object ();
-
-      v2v_json_set_string (o, "system", places[i].system);
-      v2v_json_set_string (o, "file", files[k]);
-      v2v_json_append (list, o);
-    }
-  }
-  return STEAL (list);
 }
 
 /* ---- Windows ---- */
@@ -236,7 +203,7 @@ v2v_guest_describe (struct v2v_guest *g, struct v2v_error **err)
   if (os->family == V2V_FAMILY_LINUX) {
     name = "kernels";
     first = describe_kernels (g, err);
-    network = first ? describe_linux_network (g, err) : NULL;
+    network = first ? v2v_linux_network_to_json (g, err) : NULL;
   }
   else if (os->family == V2V_FAMILY_WINDOWS && os->systemroot != NULL) {
     name = "drivers";

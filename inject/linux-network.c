@@ -502,6 +502,7 @@ struct v2v_json *
 v2v_linux_network_to_json (struct v2v_guest *g, struct v2v_error **err)
 {
   struct linux_guest l = { .g = g, .os = v2v_guest_os (g) };
+  const size_t nr_findings = v2v_guest_findings (g)->len;
   struct linux_net n;
   struct v2v_json *j = NULL;
 
@@ -511,5 +512,7 @@ v2v_linux_network_to_json (struct v2v_guest *g, struct v2v_error **err)
       v2v_fail_nomem (err);
   }
   net_clear (&n);
+  /* What is wrong with a file is for the conversion to say. */
+  v2v_findings_truncate (v2v_guest_findings (g), nr_findings);
   return j;
 }
