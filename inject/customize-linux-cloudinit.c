@@ -387,6 +387,9 @@ customize_linux_seed (struct customize *c, bool *ret_network,
       write_seed (c, "user-data", &user, err) == -1 ||
       (*ret_network && (write_seed (c, "network-config", &network, err) == -1 ||
                         customize_linux_clear_network (c, err) == -1)) ||
+      /* An older seed's would be applied by the new instance. */
+      (!*ret_network && v2v_guest_remove_secret (c->g, SEED "/network-config",
+                                                 WHY, err) == -1) ||
       v2v_guest_mkdir (c->g, "/etc/cloud/cloud.cfg.d", 0755, err) == -1 ||
       v2v_guest_write_text (c->g, "/etc/cloud/cloud.cfg.d/99-v2v-seed.cfg",
                             "# Written by v2v: the seed is in " SEED ".\n"

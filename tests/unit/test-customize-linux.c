@@ -630,6 +630,23 @@ test_a_seed_locks_a_password_only_when_told_to (void **state)
   }
 }
 
+/* The new instance would apply the addresses of another machine. */
+static void
+test_an_old_seeds_network_goes_when_the_profile_has_none (void **state)
+{
+  static const char old[] = "/var/lib/cloud/seed/nocloud/network-config";
+  char *dir = guest_tree_make (debian);
+
+  (void) state;
+  guest_tree_write (dir, "/usr/bin/cloud-init", "");
+  guest_tree_write (dir, old, "version: 2\n");
+  customize (dir, "{\"computer_name\": \"n\"}", "ubuntu", 22, NULL);
+  guest_tree_assert_has (dir, "/var/lib/cloud/seed/nocloud/meta-data",
+                         "local-hostname: \"n\"\n");
+  assert_false (guest_tree_exists (dir, old));
+  test_tmpdir_remove (dir);
+}
+
 static void
 test_cloud_init_that_is_not_wanted_is_kept_quiet (void **state)
 {
@@ -669,6 +686,7 @@ main (void)
     cmocka_unit_test (test_a_key_is_not_written_through_a_users_link),
     cmocka_unit_test (test_a_costly_hash_of_the_guest_is_not_computed),
     cmocka_unit_test (test_a_seed_locks_a_password_only_when_told_to),
+    cmocka_unit_test (test_an_old_seeds_network_goes_when_the_profile_has_none),
     cmocka_unit_test (test_cloud_init_that_is_not_wanted_is_kept_quiet),
   };
 
