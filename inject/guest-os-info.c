@@ -66,9 +66,20 @@ v2v_os_add_filesystem (struct v2v_os *os)
                  sizeof *os->filesystems);
 }
 
+struct v2v_os_layer *
+v2v_os_add_layer (struct v2v_os *os)
+{
+  return append (&os->layers, &os->nr_layers, sizeof *os->layers);
+}
+
 void
 v2v_os_clear (struct v2v_os *os)
 {
+  for (size_t i = 0; i < os->nr_layers; ++i) {
+    free (os->layers[i].device);
+    free (os->layers[i].below);
+  }
+  free (os->layers);
   for (size_t i = 0; i < os->nr_mounts; ++i) {
     free (os->mounts[i].path);
     free (os->mounts[i].device);

@@ -63,6 +63,14 @@ struct v2v_filesystem {
   char *partuuid; /* of the GPT partition, or NULL */
 };
 
+/* What a device that is no partition is made of: an opened encrypted volume
+ * ("/dev/mapper/v2v-crypt1-sda5" of "/dev/sda5"), a volume group ("/dev/vg" of
+ * each of its physical volumes). */
+struct v2v_os_layer {
+  char *device;
+  char *below;
+};
+
 /* What inspection found.  Strings are owned by the guest; NULL = unknown. */
 struct v2v_os {
   enum v2v_guest_family family;
@@ -86,6 +94,8 @@ struct v2v_os {
   size_t nr_applications;
   struct v2v_filesystem *filesystems;
   size_t nr_filesystems;
+  struct v2v_os_layer *layers; /* only where a volume is encrypted */
+  size_t nr_layers;
 };
 void v2v_os_clear (struct v2v_os *os);
 /* Growing lists; the new element is zeroed; NULL when out of memory. */
@@ -93,6 +103,7 @@ struct v2v_os_mount *v2v_os_add_mount (struct v2v_os *os);
 struct v2v_os_letter *v2v_os_add_letter (struct v2v_os *os);
 struct v2v_os_application *v2v_os_add_application (struct v2v_os *os);
 struct v2v_filesystem *v2v_os_add_filesystem (struct v2v_os *os);
+struct v2v_os_layer *v2v_os_add_layer (struct v2v_os *os);
 /* The first application whose name matches the shell pattern, without regard
  * to case; NULL if none. */
 const struct v2v_os_application *

@@ -20,6 +20,7 @@
 #include "inject/cpio.h"
 #include "inject/initramfs.h"
 #include "inject/linux-internal.h"
+#include "inject/uki.h"
 #include "inject/unpack.h"
 
 #define PIECE_BYTES (256u << 10)
@@ -111,6 +112,12 @@ want (void *arg, const struct v2v_cpio_entry *e)
     "etc/modules",
     "conf/*",
     "config",
+    "cryptroot/crypttab",
+    "etc/crypttab",
+    "etc/lvm/*.conf",
+    "etc/mdadm.conf",
+    "etc/mdadm/mdadm.conf",
+    "etc/modprobe.conf",
     "etc/cmdline.d/*",
     "etc/conf.d/*",
     "etc/udev/rules.d/*",
@@ -384,55 +391,22 @@ v2v_initramfs_read (struct v2v_io *io, struct v2v_initramfs *ret,
 
 /* ---- unified kernel images ---- */
 
-/* Microsoft's PE format: "PE Format", section table.  A stub with kernel,
- * initrd, command line and certificates has a dozen sections. */
-#define PE_MAX_SECTIONS  96
-#define PE_SECTION_BYTES 40
-
 int
 v2v_initramfs_read_uki (struct v2v_io *io, struct v2v_initramfs *ret,
                         struct v2v_error **err)
 {
-  const uint64_t size = v2v_io_size (io);
-  uint8_t head[64], pe[24], sec[PE_SECTION_BYTES];
-  uint64_t table;
-  unsigned n;
+  uint64_t offset, len;
+  struct v2v_io *window;
+  int r = v2v_uki_find_section (io, ".initrd", &offset, &len, err);
 
-  if (size < sizeof head)
-    return v2v_fail (err, V2V_ERR_FORMAT, "no unified kernel image: too short");
-  if (v2v_io_pread (io, head, sizeof head, 0, err) == -1)
+  if (r == 0)
+    v2v_fail (err, V2V_ERR_FORMAT, "the unified kernel image has no initramfs");
+  if (r <= 0)
     return -1;
-  if (memcmp (head, "MZ", 2) != 0 ||
-      !v2v_range_inside (v2v_le32 (head + 60), sizeof pe, size))
-    return v2v_fail (err, V2V_ERR_FORMAT,
-                     "no unified kernel image: no PE file");
-  if (v2v_io_pread (io, pe, sizeof pe, v2v_le32 (head + 60), err) == -1)
+  window = v2v_io_window (io, "initrd", offset, len, err);
+  if (window == NULL)
     return -1;
-  n = v2v_le16 (pe + 6);
-  if (memcmp (pe, "PE\0", 4) != 0 || n > PE_MAX_SECTIONS)
-    return v2v_fail (err, V2V_ERR_FORMAT,
-                     "no unified kernel image: no PE file");
-  table = (uint64_t) v2v_le32 (head + 60) + sizeof pe + v2v_le16 (pe + 20);
-  if (!v2v_range_inside (table, (uint64_t) n * sizeof sec, size))
-    return v2v_fail (err, V2V_ERR_FORMAT, "the table of sections is cut");
-  for (unsigned i = 0; i < n; ++i) {
-    struct v2v_io *window;
-    int r;
-
-    if (v2v_io_pread (io, sec, sizeof sec, table + i * sizeof sec, err) == -1)
-      return -1;
-    if (memcmp (sec, ".initrd", 8) != 0)
-      continue;
-    /* The virtual size is exact; the size in the file is rounded up. */
-    window = v2v_io_window (
-        io, "initrd", v2v_le32 (sec + 20),
-        v2v_min_u64 (v2v_le32 (sec + 8), v2v_le32 (sec + 16)), err);
-    if (window == NULL)
-      return -1;
-    r = v2v_initramfs_read (window, ret, err);
-    v2v_io_unref (window);
-    return r;
-  }
-  return v2v_fail (err, V2V_ERR_FORMAT,
-                   "the unified kernel image has no initramfs");
+  r = v2v_initramfs_read (window, ret, err);
+  v2v_io_unref (window);
+  return r;
 }

@@ -59,11 +59,28 @@ is_encrypted (const char *type)
   return strcmp (type, "crypto_LUKS") == 0 || strcmp (type, "BitLocker") == 0;
 }
 
+/* DEVICE is made of BELOW. */
+static int
+add_layer (struct v2v_os *os, const char *prefix, const char *device,
+           const char *below, struct v2v_error **err)
+{
+  struct v2v_os_layer *l = v2v_os_add_layer (os);
+
+  if (l == NULL || (l->below = strdup (below)) == NULL)
+    return v2v_fail_nomem (err);
+  if (asprintf (&l->device, "%s%s", prefix, device) == -1) {
+    l->device = NULL;
+    return v2v_fail_nomem (err);
+  }
+  return 0;
+}
+
 /* Open DEVICE by one of KEYS; 1 = opened, 0 = none is for it.  A key that was
  * given for it and is wrong is an error: nobody wants half a guest changed. */
 static int
-try_keys (struct guest_appliance *h, const char *device, size_t number,
-          const struct v2v_guest_keys *keys, bool *used, struct v2v_error **err)
+try_keys (struct v2v_guest *g, struct guest_appliance *h, const char *device,
+          size_t number, const struct v2v_guest_keys *keys, bool *used,
+          struct v2v_error **err)
 {
   size_t tried = 0;
   CLEANUP_FREE char *uuid = known (guestfs_vfs_uuid (gfs (h), device));
@@ -85,7 +102,8 @@ try_keys (struct guest_appliance *h, const char *device, size_t number,
       continue;
     used[i] = true;
     if (guestfs_cryptsetup_open (gfs (h), device, k->key, name, -1) == 0)
-      return 1;
+      return add_layer (&g->os, "/dev/mapper/", name, device, err) == -1 ? -1
+                                                                         : 1;
     ++tried;
   }
   if (tried > 0)
@@ -207,7 +225,7 @@ guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,
       if (seen[nr_seen] == NULL)
         return v2v_fail_nomem (err);
       ++nr_seen;
-      r = try_keys (h, list[i], nr_seen, keys, used, err);
+      r = try_keys (g, h, list[i], nr_seen, keys, used, err);
       if (r == -1 ||
           (r == 0 && note_closed (g, list[i], list[i + 1], err) == -1))
         return -1;
@@ -290,6 +308,48 @@ add_filesystems (struct v2v_guest *g, struct guest_appliance *h, char **list,
   return 0;
 }
 
+/* The UUIDs of LVM are written with dashes, or without. */
+static bool
+is_same_uuid (const char *a, const char *b)
+{
+  for (; *a != '\0' || *b != '\0'; ++a, ++b) {
+    a += strspn (a, "-");
+    b += strspn (b, "-");
+    if (*a != *b)
+      return false;
+    if (*a == '\0')
+      return true;
+  }
+  return true;
+}
+
+/* Which physical volumes each volume group has: a LUKS volume may be below it,
+ * and crypttab is to be told apart by that.  What cannot be found out is left
+ * out. */
+static int
+add_volume_groups (struct v2v_guest *g, struct guest_appliance *h,
+                   struct v2v_error **err)
+{
+  CLEANUP_LIST char **groups = guestfs_vgs (gfs (h));
+  CLEANUP_LIST char **volumes = guestfs_pvs (gfs (h));
+
+  for (size_t i = 0; groups != NULL && groups[i] != NULL && volumes != NULL &&
+                     g->os.nr_layers < MAX_FILESYSTEMS;
+       ++i) {
+    CLEANUP_LIST char **uuids = guestfs_vgpvuuids (gfs (h), groups[i]);
+
+    for (size_t k = 0; uuids != NULL && volumes[k] != NULL; ++k) {
+      CLEANUP_FREE char *uuid = guestfs_pvuuid (gfs (h), volumes[k]);
+
+      for (size_t n = 0; uuid != NULL && uuids[n] != NULL; ++n)
+        if (is_same_uuid (uuid, uuids[n]) &&
+            add_layer (&g->os, "/dev/", groups[i], volumes[k], err) == -1)
+          return -1;
+    }
+  }
+  return 0;
+}
+
 int
 guest_list_filesystems (struct v2v_guest *g, struct guest_appliance *h,
                         struct v2v_error **err)
@@ -303,9 +363,10 @@ guest_list_filesystems (struct v2v_guest *g, struct guest_appliance *h,
   encrypted = list_encrypted (gfs (h));
   if (encrypted == NULL)
     return v2v_fail_nomem (err);
-  return add_filesystems (g, h, list, err) == -1
-             ? -1
-             : add_filesystems (g, h, encrypted, err);
+  if (add_filesystems (g, h, list, err) == -1 ||
+      add_filesystems (g, h, encrypted, err) == -1)
+    return -1;
+  return g->os.nr_layers > 0 ? add_volume_groups (g, h, err) : 0;
 }
 
 /* ---- which operating system ---- */

@@ -25,9 +25,18 @@
 
 static const char why[] = "options of the kernel for Hyper-V";
 
+/* Words that are added. */
+enum word { WORD_CONSOLE, WORD_ROOTDELAY, WORD_NUMA, NR_WORDS };
+static const char *const word_starts[NR_WORDS] = { "console=ttyS",
+                                                   "rootdelay=", "numa=" };
+
 struct arguments {
   struct linux_guest *l;
   bool is_default; /* /etc/default/grub: KEY="words" */
+  /* Of all files of defaults together: mkconfig puts GRUB_CMDLINE_LINUX and
+   * GRUB_CMDLINE_LINUX_DEFAULT one behind the other. */
+  bool have[NR_WORDS];
+  bool is_seen; /* a GRUB_CMDLINE_LINUX that could be changed */
 };
 
 bool
@@ -68,22 +77,29 @@ has_word (const char *words, size_t len, const char *start)
   return false;
 }
 
+static bool
+lacks (const struct arguments *a, enum word w, const char *words, size_t len)
+{
+  return !(a->is_default && a->have[w]) &&
+         !has_word (words, len, word_starts[w]);
+}
+
 static int
 add_words (const struct arguments *a, const char *words, size_t len,
            const char *version, struct v2v_str *ret)
 {
   const struct v2v_guest_opts *opts = v2v_guest_get_opts (a->l->g);
 
-  if (opts->serial_console && !has_word (words, len, "console=ttyS") &&
+  if (opts->serial_console && lacks (a, WORD_CONSOLE, words, len) &&
       v2v_str_printf (ret, "%sconsole=tty0 console=ttyS0,115200n8",
                       ret->len ? " " : "") == -1)
     return -1;
-  if (opts->rootdelay_seconds > 0 && !has_word (words, len, "rootdelay=") &&
+  if (opts->rootdelay_seconds > 0 && lacks (a, WORD_ROOTDELAY, words, len) &&
       v2v_str_printf (ret, "%srootdelay=%u", ret->len ? " " : "",
                       opts->rootdelay_seconds) == -1)
     return -1;
   if (version != NULL && linux_wants_numa_off (version) &&
-      !has_word (words, len, "numa=") &&
+      lacks (a, WORD_NUMA, words, len) &&
       v2v_str_printf (ret, "%snuma=off", ret->len ? " " : "") == -1)
     return -1;
   return 0;
@@ -165,37 +181,135 @@ string_end (const char *words, char quote)
   return strchr ("#\r", p[1 + strspn (p + 1, " \t")]) != NULL ? p : NULL;
 }
 
+/* "KEY=word # why" as "KEY=\"word\" # why"; NULL when the value is not one
+ * plain word, or out of memory (*RET_NOMEM). */
+static char *
+quote_value (const char *line, const char *value, bool *ret_nomem)
+{
+  const size_t len = strcspn (value, " \t\r#");
+  char *s;
+
+  *ret_nomem = false;
+  if (strcspn (value, "\\\"'`;&|()<>$") < len ||
+      strchr ("#\r", value[len + strspn (value + len, " \t")]) == NULL)
+    return NULL;
+  if (asprintf (&s, "%.*s\"%.*s\"%s", (int) (value - line), line, (int) len,
+                value, value + len) == -1) {
+    *ret_nomem = true;
+    return NULL;
+  }
+  return s;
+}
+
+static const struct {
+  const char *key;
+  bool add;
+} default_keys[] = {
+  { "GRUB_CMDLINE_LINUX=", true },
+  { "GRUB_CMDLINE_LINUX_DEFAULT=", false },
+  { "DEFAULT_APPEND=", true },
+  { "default_kernel_opts=", true }, /* Alpine's update-extlinux.conf */
+};
+
+static const char *
+newest_version (const struct arguments *a)
+{
+  return a->l->nr_kernels > 0 ? a->l->kernels[a->l->nr_kernels - 1].version
+                              : NULL;
+}
+
 /* KEY="words" of /etc/default/grub and of SUSE's sysconfig. */
 static int
-edit_default (const struct arguments *a, const char *line, struct v2v_str *ret)
+edit_default (struct arguments *a, const char *line, struct v2v_str *ret)
 {
-  static const struct {
-    const char *key;
-    bool add;
-  } keys[] = {
-    { "GRUB_CMDLINE_LINUX=", true },
-    { "GRUB_CMDLINE_LINUX_DEFAULT=", false },
-    { "DEFAULT_APPEND=", true },
-    { "default_kernel_opts=", true }, /* Alpine's update-extlinux.conf */
-  };
-  const struct linux_kernel *newest =
-      a->l->nr_kernels > 0 ? &a->l->kernels[a->l->nr_kernels - 1] : NULL;
   const char *p = line + strspn (line, " \t");
 
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (keys); ++i) {
-    const size_t n = strlen (keys[i].key);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (default_keys); ++i) {
+    const size_t n = strlen (default_keys[i].key);
     const char *words, *end;
 
-    if (strncmp (p, keys[i].key, n) != 0)
+    if (strncmp (p, default_keys[i].key, n) != 0)
       continue;
-    if (p[n] != '"' && p[n] != '\'')
-      return LINUX_EDIT_KEEP; /* one word, or something of the user's own */
+    if (p[n] != '"' && p[n] != '\'') {
+      bool no_memory;
+      CLEANUP_FREE char *quoted = quote_value (line, p + n, &no_memory);
+
+      return quoted != NULL ? edit_default (a, quoted, ret)
+             : no_memory    ? -1
+                            : LINUX_EDIT_KEEP;
+    }
     words = p + n + 1;
     end = string_end (words, p[n]);
     if (end == NULL)
+      return LINUX_EDIT_KEEP; /* it goes on, or is more than one string */
+    a->is_seen = a->is_seen || i == 0;
+    return change_words (a, line, words, (size_t) (end - words),
+                         default_keys[i].add, newest_version (a), ret);
+  }
+  return LINUX_EDIT_KEEP;
+}
+
+/* Which words the defaults have already. */
+static int
+look_at_default (void *arg, const char *line, struct v2v_str *ret)
+{
+  struct arguments *a = arg;
+  const char *p = line + strspn (line, " \t");
+
+  (void) ret;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (default_keys); ++i)
+    for (unsigned w = 0; w < NR_WORDS; ++w)
+      if (strncmp (p, default_keys[i].key, strlen (default_keys[i].key)) == 0 &&
+          has_word (p, strlen (p), word_starts[w]))
+        a->have[w] = true;
+  return LINUX_EDIT_KEEP;
+}
+
+/* No line could take what is to be added: one more behind all others, as the
+ * shell, which reads the file, understands it. */
+static int
+append_default (struct arguments *a, struct v2v_error **err)
+{
+  static const char path[] = "/etc/default/grub";
+  struct v2v_error *e = NULL;
+  CLEANUP_FREE char *text = v2v_guest_read_text (a->l->g, path, &e);
+  CLEANUP_STR struct v2v_str more = V2V_STR_INIT, s = V2V_STR_INIT;
+
+  if (e != NULL)
+    return linux_tolerate (a->l, path, e, err);
+  if (text == NULL || a->is_seen)
+    return 0;
+  if (add_words (a, "", 0, newest_version (a), &more) == -1)
+    return v2v_fail_nomem (err);
+  if (more.len == 0)
+    return 0;
+  if (v2v_str_printf (
+          &s, "%s%sGRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX %s\"\n", text,
+          *text && text[strlen (text) - 1] != '\n' ? "\n" : "", more.ptr) == -1)
+    return v2v_fail_nomem (err);
+  return v2v_guest_write_text (a->l->g, path, s.ptr, 0, why, err) == -1 ? -1
+                                                                        : 0;
+}
+
+/* set kernelopts="words" in grub.cfg of RHEL 8 and Fedora: what BLS entries get
+ * when the environment block has none. */
+static int
+edit_kernelopts (const struct arguments *a, const char *p, const char *line,
+                 struct v2v_str *ret)
+{
+  static const char *const starts[] = { "set kernelopts=\"",
+                                        "set default_kernelopts=\"" };
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (starts); ++i) {
+    const char *words = p + strlen (starts[i]), *end;
+
+    if (strncmp (p, starts[i], strlen (starts[i])) != 0)
+      continue;
+    end = string_end (words, '"');
+    if (end == NULL)
       return LINUX_EDIT_KEEP;
-    return change_words (a, line, words, (size_t) (end - words), keys[i].add,
-                         newest ? newest->version : NULL, ret);
+    return change_words (a, line, words, (size_t) (end - words), true, NULL,
+                         ret);
   }
   return LINUX_EDIT_KEEP;
 }
@@ -236,13 +350,13 @@ edit_entry (const struct arguments *a, const char *line, struct v2v_str *ret)
     return change_words (a, line, p + 7, strlen (p + 7), true, NULL, ret);
   if (strncmp (p, "kernelopts=", 11) == 0)
     return change_words (a, line, p + 11, strlen (p + 11), true, NULL, ret);
-  return LINUX_EDIT_KEEP;
+  return edit_kernelopts (a, p, line, ret);
 }
 
 static int
 edit_line (void *arg, const char *line, struct v2v_str *ret)
 {
-  const struct arguments *a = arg;
+  struct arguments *a = arg;
 
   return a->is_default ? edit_default (a, line, ret)
                        : edit_entry (a, line, ret);
@@ -289,9 +403,15 @@ linux_fix_arguments (struct linux_guest *l, struct v2v_error **err)
   if (vendors == NULL)
     return -1;
   for (size_t i = 0; i < V2V_ARRAY_SIZE (defaults); ++i)
+    if (linux_edit_glob (l, defaults[i][0], defaults[i][1], look_at_default, &a,
+                         why, err) == -1)
+      return -1;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (defaults); ++i)
     if (linux_edit_glob (l, defaults[i][0], defaults[i][1], edit_line, &a, why,
                          err) == -1)
       return -1;
+  if (append_default (&a, err) == -1)
+    return -1;
   a.is_default = false;
   for (size_t i = 0; i < V2V_ARRAY_SIZE (entries); ++i)
     if (linux_edit_glob (l, entries[i][0], entries[i][1], edit_line, &a, why,
@@ -303,6 +423,10 @@ linux_fix_arguments (struct linux_guest *l, struct v2v_error **err)
       return -1;
   for (size_t i = 0; i < V2V_ARRAY_SIZE (environments); ++i)
     if (linux_edit_grubenv (l, environments[i], edit_line, &a, why, err) == -1)
+      return -1;
+  for (size_t i = 0; vendors[i] != NULL; ++i)
+    if (linux_edit_vendor_grubenv (l, vendors[i], edit_line, &a, why, err) ==
+        -1)
       return -1;
   return linux_edit_or_find (l, "/etc/kernel/cmdline", edit_whole, &a, why,
                              err) == -1

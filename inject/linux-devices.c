@@ -30,6 +30,7 @@ struct editing {
   const char *file;
   unsigned line; /* from 1 */
   unsigned nr_unknown;
+  bool is_copy; /* in an initramfs: the original has its findings */
 };
 
 /* Findings about one file beyond this tell nothing new. */
@@ -42,7 +43,7 @@ report_unknown (struct editing *e, const char *name, size_t len, bool is_root)
   CLEANUP_FREE char *subject = NULL;
   int r;
 
-  if (++e->nr_unknown > MAX_UNKNOWN_PER_FILE)
+  if (e->is_copy || ++e->nr_unknown > MAX_UNKNOWN_PER_FILE)
     return 0;
   if (asprintf (&subject, "%s:%u", e->file, e->line) == -1) {
     subject = NULL;
@@ -226,34 +227,6 @@ has_option (const char *options, size_t len, const char *word)
   return false;
 }
 
-/* The file system that crypttab's second field names, or NULL. */
-static const struct v2v_filesystem *
-crypttab_source (const struct editing *e, const char *dev, size_t len)
-{
-  static const char by_uuid[] = "/dev/disk/by-uuid/";
-  const struct v2v_os *os = e->l->os;
-  const char *uuid = NULL;
-
-  if (len > 5 && strncasecmp (dev, "UUID=", 5) == 0)
-    uuid = dev + 5;
-  else if (len > strlen (by_uuid) &&
-           memcmp (dev, by_uuid, strlen (by_uuid)) == 0)
-    uuid = dev + strlen (by_uuid);
-  if (uuid == NULL)
-    return linux_find_filesystem (e->l, dev, len);
-  len -= (size_t) (uuid - dev);
-  if (len >= 2 && uuid[0] == '"' && uuid[len - 1] == '"') {
-    ++uuid;
-    len -= 2;
-  }
-  for (size_t i = 0; i < os->nr_filesystems; ++i)
-    if (os->filesystems[i].uuid != NULL &&
-        strlen (os->filesystems[i].uuid) == len &&
-        strncasecmp (os->filesystems[i].uuid, uuid, len) == 0)
-      return &os->filesystems[i];
-  return NULL;
-}
-
 /* Swap and what gets a new key at each start holds no root. */
 static bool
 is_never_root (const char *key, size_t key_len, const char *opt, size_t opt_len)
@@ -263,43 +236,6 @@ is_never_root (const char *key, size_t key_len, const char *opt, size_t opt_len)
          field_is (key, key_len, "/dev/hwrng") ||
          has_option (opt, opt_len, "swap") ||
          has_option (opt, opt_len, "plain") || has_option (opt, opt_len, "tmp");
-}
-
-/* Is the mapping NAME of DEV needed to reach "/"?  Inspection opened the
- * container by a name of its own that says which device it is.  Behind LVM or
- * RAID that cannot be seen: then every mapping may be, since one too many costs
- * a question for a passphrase, one too few the start. */
-static bool
-is_for_root (const struct editing *e, const char *name, size_t name_len,
-             const char *dev, size_t dev_len)
-{
-  static const char mapper[] = "/dev/mapper/", ours[] = "v2v-crypt";
-  const struct v2v_filesystem *fs = crypttab_source (e, dev, dev_len);
-  const char *device = NULL;
-  size_t n;
-
-  for (size_t i = 0; i < e->l->os->nr_mounts; ++i)
-    if (e->l->os->mounts[i].path && strcmp (e->l->os->mounts[i].path, "/") == 0)
-      device = e->l->os->mounts[i].device;
-  if (device == NULL)
-    return false;
-  if (strncmp (device, "btrfsvol:", 9) == 0)
-    device += 9;
-  if (strncmp (device, mapper, strlen (mapper)) != 0)
-    return strncmp (device, "/dev/sd", 7) != 0;
-  device += strlen (mapper);
-  n = strcspn (device, "/");
-  if (n == name_len && memcmp (device, name, n) == 0)
-    return true;
-  if (strncmp (device, ours, strlen (ours)) != 0)
-    return true; /* a logical volume */
-  device += strlen (ours);
-  device += strspn (device, "0123456789");
-  if (*device != '-' || fs == NULL || fs->device == NULL ||
-      strncmp (fs->device, "/dev/", 5) != 0)
-    return true;
-  ++device;
-  return field_is (device, strcspn (device, "/"), fs->device + 5);
 }
 
 /* NAME DEVICE KEY OPTIONS: the device by its UUID; Debian: "initramfs" for the
@@ -323,9 +259,9 @@ edit_crypttab (void *arg, const char *line, struct v2v_str *ret)
   r = remap_at (e, line, dev, dev_len, 0, false, &first);
   if (r == -1)
     return -1;
-  if (v2v_guest_is_dir (e->l->g, "/etc/initramfs-tools") && key_len > 0 &&
-      !is_never_root (key, key_len, opt, opt_len) &&
-      is_for_root (e, name, name_len, dev, dev_len) &&
+  if (!e->is_copy && v2v_guest_is_dir (e->l->g, "/etc/initramfs-tools") &&
+      key_len > 0 && !is_never_root (key, key_len, opt, opt_len) &&
+      linux_is_for_root (e->l, name, name_len, dev, dev_len) &&
       !has_option (opt, opt_len, "initramfs") &&
       !has_option (opt, opt_len, "noauto")) {
     const char *from = r == LINUX_EDIT_REPLACE ? first.ptr : line;
@@ -351,7 +287,7 @@ remap_crypttab (struct editing *e, struct v2v_error **err)
   const int r = edit (e, "/etc/crypttab", edit_crypttab, err);
 
   if (r == 1)
-    e->l->initramfs_is_stale = true;
+    e->l->initramfs_is_stale = e->l->initramfs_is_vital = true;
   return r;
 }
 
@@ -372,6 +308,29 @@ edit_resume (void *arg, const char *line, struct v2v_str *ret)
   return remap_at (e, line, p, strcspn (p, " \t\"'"), 0, false, ret);
 }
 
+/* mkconfig would name the root by its device again at the next update. */
+static int
+edit_uuid_switch (struct editing *e, const char *line, const char *p,
+                  struct v2v_str *ret)
+{
+  static const char *const keys[] = { "GRUB_DISABLE_LINUX_UUID=",
+                                      "GRUB_DISABLE_UUID=" };
+  bool initramfs = false;
+
+  for (size_t i = 0; i < e->l->nr_kernels; ++i)
+    initramfs = initramfs || e->l->kernels[i].initramfs != NULL;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (keys) && initramfs; ++i) {
+    const char *value = p + strlen (keys[i]);
+
+    if (strncmp (p, keys[i], strlen (keys[i])) != 0)
+      continue;
+    value += strspn (value, "\"'");
+    if (strncmp (value, "true", 4) == 0)
+      return splice (line, value, 4, "false", ret);
+  }
+  return LINUX_EDIT_KEEP;
+}
+
 static int
 edit_arguments (void *arg, const char *line, struct v2v_str *ret)
 {
@@ -384,6 +343,8 @@ edit_arguments (void *arg, const char *line, struct v2v_str *ret)
   /* Debian's GRUB legacy keeps its options in comments: "# kopt=root=...". */
   if (*p == '#' && strstr (p, "kopt") == NULL)
     return LINUX_EDIT_KEEP;
+  if (strncmp (p, "GRUB_DISABLE_", 13) == 0)
+    return edit_uuid_switch (e, line, p, ret);
   r = linux_map_arguments (e->l, line, ret, &unknown);
   if (r == -1)
     return -1;
@@ -441,6 +402,13 @@ remap_command_lines (struct editing *e, struct v2v_error **err)
     e->line = 0;
     if (linux_edit_grubenv (e->l, environments[i], edit_arguments, e, why,
                             err) == -1)
+      return -1;
+  }
+  for (size_t i = 0; vendors[i] != NULL; ++i) {
+    e->file = vendors[i];
+    e->line = 0;
+    if (linux_edit_vendor_grubenv (e->l, vendors[i], edit_arguments, e, why,
+                                   err) == -1)
       return -1;
   }
   return 0;
@@ -533,8 +501,11 @@ edit_mount_unit (void *arg, const char *line, struct v2v_str *ret)
                    false, ret);
 }
 
-/* The end of lvm.conf's list that begins at OPEN: the first ']' outside of a
- * string ("a|/dev/sd[a-z]|" holds one too).  NULL: not on this line. */
+/* ---- lvm.conf ---- */
+
+/* The end of the list, or the one string, that begins at OPEN: the first ']'
+ * outside of a string ("a|/dev/sd[a-z]|" holds one too) and of a comment.
+ * NULL: nowhere. */
 static const char *
 lvm_list_end (const char *open)
 {
@@ -544,6 +515,8 @@ lvm_list_end (const char *open)
     if (quote != '\0') {
       if (*p == '\\' && quote == '"' && p[1] != '\0')
         ++p;
+      else if (*p == quote && *open != '[')
+        return p;
       else if (*p == quote)
         quote = '\0';
     }
@@ -551,44 +524,113 @@ lvm_list_end (const char *open)
       quote = *p;
     else if (*p == ']')
       return p;
-    else if (*p == '#')
+    else if (*p == '#' && (p = strchr (p, '\n')) == NULL)
       return NULL;
   }
   return NULL;
 }
 
-/* A filter that takes only disks named as on VMware hides every volume. */
-static int
-edit_lvm_filter (void *arg, const char *line, struct v2v_str *ret)
+/* Where the value of a filter at the start of LINE begins; NULL = it has none. */
+static const char *
+lvm_filter_at (const char *line)
+{
+  const char *p = line + strspn (line, " \t");
+
+  /* One of the section "devices", or by its full name. */
+  if (strncmp (p, "devices/", 8) == 0)
+    p += 8;
+  if (strncmp (p, "global_", 7) == 0)
+    p += 7;
+  if (strncmp (p, "filter", 6) != 0)
+    return NULL;
+  p += 6;
+  p += strspn (p, " \t");
+  if (*p != '=')
+    return NULL;
+  p += 1 + strspn (p + 1, " \t\r\n");
+  return *p == '[' || *p == '"' || *p == '\'' ? p : NULL;
+}
+
+static bool
+lvm_names_disks (const char *list, size_t len)
 {
   static const char *const unstable[] = { "/sd",   "/hd",      "/vd",
                                           "/nvme", "by-id",    "by-path",
                                           "cciss", "36000c29", "disk/" };
-  struct editing *e = arg;
-  const char *p = line + strspn (line, " \t");
-  const char *equals = strchr (p, '=');
-  const char *open, *close;
-  bool names = false;
 
-  e->line++;
-  if ((strncmp (p, "filter", 6) != 0 &&
-       strncmp (p, "global_filter", 13) != 0) ||
-      equals == NULL)
-    return LINUX_EDIT_KEEP;
-  open = equals + 1 + strspn (equals + 1, " \t");
-  close = *open == '[' ? lvm_list_end (open) : NULL;
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (unstable); ++i) {
-    const char *at = strstr (open, unstable[i]);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (unstable); ++i)
+    if (memmem (list, len, unstable[i], strlen (unstable[i])) != NULL)
+      return true;
+  return false;
+}
 
-    names = names || (at != NULL && (close == NULL || at < close));
+/* A filter that takes only disks named as on VMware hides every volume: all are
+ * taken instead.  Lists may have several lines. */
+static int
+edit_lvm_text (struct editing *e, const char *text, char **ret,
+               struct v2v_error **err)
+{
+  CLEANUP_STR struct v2v_str out = V2V_STR_INIT;
+  const char *done = text;
+
+  *ret = NULL;
+  e->line = 0;
+  for (const char *p = text; *p != '\0';
+       p += strcspn (p, "\n"), p += *p == '\n') {
+    const char *open = lvm_filter_at (p);
+    const char *close = open ? lvm_list_end (open) : NULL;
+
+    e->line++;
+    if (open == NULL)
+      continue;
+    if (close == NULL) {
+      if (report_unknown (e, open, strcspn (open, "\n"), false) == -1)
+        return v2v_fail_nomem (err);
+      break;
+    }
+    if (lvm_names_disks (open, (size_t) (close - open))) {
+      if (v2v_str_append_len (&out, done, (size_t) (open - done)) == -1 ||
+          v2v_str_append (&out, "[ \"a|.*|\" ]") == -1)
+        return v2v_fail_nomem (err);
+      done = close + 1;
+    }
+    for (; p < close; ++p)
+      e->line += *p == '\n';
   }
-  /* A list that goes on on the next line is not followed. */
-  if (close == NULL && (names || *open == '['))
-    return report_unknown (e, p, strlen (p), false) == -1 ? -1
-                                                          : LINUX_EDIT_KEEP;
-  if (!names)
-    return LINUX_EDIT_KEEP;
-  return splice (line, open, (size_t) (close + 1 - open), "[ \"a|.*|\" ]", ret);
+  if (done == text)
+    return 0;
+  if (v2v_str_append (&out, done) == -1)
+    return v2v_fail_nomem (err);
+  *ret = STEAL (out.ptr);
+  return 0;
+}
+
+static int
+remap_lvm (struct editing *e, struct v2v_error **err)
+{
+  static const char *const files[] = { "/etc/lvm/lvm.conf",
+                                       "/etc/lvm/lvmlocal.conf" };
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i) {
+    struct v2v_error *e2 = NULL;
+    CLEANUP_FREE char *text = v2v_guest_read_text (e->l->g, files[i], &e2);
+    CLEANUP_FREE char *new = NULL;
+
+    e->file = files[i];
+    e->nr_unknown = 0;
+    if (e2 != NULL && linux_tolerate (e->l, files[i], e2, err) == -1)
+      return -1;
+    if (text == NULL)
+      continue;
+    if (edit_lvm_text (e, text, &new, err) == -1)
+      return -1;
+    if (new == NULL)
+      continue;
+    if (v2v_guest_write_text (e->l->g, files[i], new, 0, why, err) == -1)
+      return -1;
+    e->l->initramfs_is_stale = e->l->initramfs_is_vital = true;
+  }
+  return 0;
 }
 
 /* ---- caches ---- */
@@ -615,7 +657,7 @@ remove_caches (struct editing *e, struct v2v_error **err)
     if (r == -1)
       return -1;
     if (r == 1 && caches[i].in_initramfs)
-      e->l->initramfs_is_stale = true;
+      e->l->initramfs_is_stale = e->l->initramfs_is_vital = true;
   }
   return 0;
 }
@@ -642,7 +684,7 @@ refuse_lilo (struct linux_guest *l, struct v2v_error **err)
   return v2v_hint (err, "install GRUB in the guest before the conversion");
 }
 
-/* Files of which an initramfs holds a copy. */
+/* Files of which an initramfs holds a copy; see linux_edit_copy. */
 static int
 remap_copied (struct editing *e, struct v2v_error **err)
 {
@@ -654,8 +696,8 @@ remap_copied (struct editing *e, struct v2v_error **err)
     { "/etc/initramfs-tools", "initramfs.conf", edit_resume },
     { "/etc", "mdadm.conf", edit_mdadm },
     { "/etc/mdadm", "mdadm.conf", edit_mdadm },
-    { "/etc/lvm", "lvm.conf", edit_lvm_filter },
     { "/etc", "multipath.conf", look_at_multipath },
+    { "/etc/multipath/conf.d", "*.conf", look_at_multipath },
   };
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i) {
@@ -666,7 +708,32 @@ remap_copied (struct editing *e, struct v2v_error **err)
       return -1;
     if (r == 1)
       e->l->initramfs_is_stale = true;
+    if (r == 1 && files[i].f != edit_resume)
+      e->l->initramfs_is_vital = true;
   }
+  return 0;
+}
+
+int
+linux_edit_copy (struct linux_guest *l, const char *name, const char *text,
+                 char **ret, struct v2v_error **err)
+{
+  static const struct {
+    const char *part;
+    linux_edit_fn f;
+  } editors[] = {
+    { "crypttab", edit_crypttab },      { "mdadm.conf", edit_mdadm },
+    { "modprobe", linux_allow_hyperv }, { "cmdline.d", edit_arguments },
+    { "conf/", edit_resume },
+  };
+  struct editing e = { .l = l, .file = name, .is_copy = true };
+
+  *ret = NULL;
+  if (strstr (name, "etc/lvm/") != NULL)
+    return edit_lvm_text (&e, text, ret, err);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (editors); ++i)
+    if (strstr (name, editors[i].part) != NULL)
+      return linux_edit_text (text, editors[i].f, &e, ret, err);
   return 0;
 }
 
@@ -691,7 +758,7 @@ linux_remap_devices (struct linux_guest *l, struct v2v_error **err)
     if (edit_all (&e, files[i].folder, files[i].pattern, files[i].f, err) == -1)
       return -1;
   if (remap_crypttab (&e, err) == -1 || remap_copied (&e, err) == -1 ||
-      remap_command_lines (&e, err) == -1)
+      remap_lvm (&e, err) == -1 || remap_command_lines (&e, err) == -1)
     return -1;
   if (remove_caches (&e, err) == -1)
     return -1;

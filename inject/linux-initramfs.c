@@ -34,33 +34,31 @@ static const char *const required[] = { "hv_vmbus", "hv_storvsc" };
  * NFS, clevis), the keyboard for a passphrase. */
 static const char *const useful[] = { "hv_netvsc", "hyperv_keyboard" };
 
-/* One kernel at work. */
-struct work {
-  struct linux_guest *l;
-  struct linux_kernel *k;
-  struct linux_drivers drivers; /* all that are files of this kernel */
-  char *host;                   /* the initramfs on the host */
-  struct v2v_initramfs im;
-  bool is_read;     /* IM and HOST hold what is in the guest */
-  char *unreadable; /* else why */
-};
-
-static void
-work_clear (struct work *w)
+void
+linux_work_clear (struct linux_work *w)
 {
   v2v_initramfs_clear (&w->im);
   if (w->host != NULL)
     unlink (w->host);
   free (w->host);
   free (w->unreadable);
+  free (w->cmdline);
+}
+
+/* The file that is made, kept or appended to. */
+static const char *
+image_of (const struct linux_kernel *k)
+{
+  return k->is_uki ? k->image : k->initramfs;
 }
 
 /* ---- the verdict ---- */
 
 /* Which drivers the kernel has as files.  1 = it can start on Hyper-V, 0 = it
  * lacks a required one altogether: *RET_LACKING. */
-static int
-find_drivers (struct work *w, const char **ret_lacking, struct v2v_error **err)
+int
+linux_work_find_drivers (struct linux_work *w, const char **ret_lacking,
+                         struct v2v_error **err)
 {
   for (size_t i = 0; i < V2V_ARRAY_SIZE (required) + V2V_ARRAY_SIZE (useful);
        ++i) {
@@ -81,10 +79,10 @@ find_drivers (struct work *w, const char **ret_lacking, struct v2v_error **err)
   return 1;
 }
 
-static int
-read_image (struct work *w, struct v2v_error **err)
+int
+linux_work_read (struct linux_work *w, struct v2v_error **err)
 {
-  const char *path = w->k->is_uki ? w->k->image : w->k->initramfs;
+  const char *path = image_of (w->k);
   struct v2v_error *e = NULL;
   struct v2v_io *io;
 
@@ -134,8 +132,8 @@ asks_for_passphrase (struct linux_guest *l)
 }
 
 /* The first driver that must be in the initramfs and is not, or NULL. */
-static const char *
-missing_driver (const struct work *w)
+const char *
+linux_work_missing (const struct linux_work *w)
 {
   for (size_t i = 0; i < w->drivers.n; ++i) {
     const char *name = w->drivers.name[i];
@@ -235,7 +233,7 @@ used_reaching (struct linux_guest *l)
 
 /* What the new image lost of the OLD one's bits, or NULL. */
 static const char *
-lost_part (const struct work *w, unsigned old)
+lost_part (const struct linux_work *w, unsigned old)
 {
   const unsigned lost = old & ~find_reaching (&w->im);
 
@@ -249,7 +247,7 @@ lost_part (const struct work *w, unsigned old)
 
 /* Write BYTES behind the host's copy, aligned as the kernel wants it. */
 static int
-extend_host_file (const struct work *w, const struct v2v_str *bytes,
+extend_host_file (const struct linux_work *w, const struct v2v_str *bytes,
                   struct v2v_error **err)
 {
   CLEANUP_FCLOSE FILE *fp = fopen (w->host, "ae");
@@ -275,7 +273,7 @@ kept_name (const struct linux_kernel *k)
 {
   char *s;
 
-  return asprintf (&s, "%s.pre-v2v", k->initramfs) == -1 ? NULL : s;
+  return asprintf (&s, "%s.pre-v2v", image_of (k)) == -1 ? NULL : s;
 }
 
 /* Is there room for one more file of SIZE? */
@@ -297,20 +295,20 @@ has_room (struct linux_guest *l, const char *path, uint64_t size,
 /* Move the present file aside.  1 = done, 0 = no room, or an older original is
  * kept already. */
 static int
-move_aside (struct work *w, uint64_t new_size, struct v2v_error **err)
+move_aside (struct linux_work *w, uint64_t new_size, struct v2v_error **err)
 {
   CLEANUP_FREE char *kept = kept_name (w->k);
   int r;
 
   if (kept == NULL)
     return v2v_fail_nomem (err);
-  if (!v2v_guest_is_file (w->l->g, w->k->initramfs) ||
+  if (!v2v_guest_is_file (w->l->g, image_of (w->k)) ||
       v2v_guest_exists (w->l->g, kept))
     return 0;
-  r = has_room (w->l, w->k->initramfs, new_size, err);
+  r = has_room (w->l, image_of (w->k), new_size, err);
   if (r <= 0)
     return r;
-  return v2v_guest_rename (w->l->g, w->k->initramfs, kept,
+  return v2v_guest_rename (w->l->g, image_of (w->k), kept,
                            "the old initramfs is kept beside the new one",
                            err) == -1
              ? -1
@@ -320,7 +318,7 @@ move_aside (struct work *w, uint64_t new_size, struct v2v_error **err)
 /* Put the host's file, what was there before with ARCHIVE behind it, into the
  * guest and read it back. */
 static int
-append_archive (struct work *w, const struct v2v_str *archive,
+append_archive (struct linux_work *w, const struct v2v_str *archive,
                 struct v2v_error **err)
 {
   struct v2v_guest_stat st;
@@ -344,13 +342,14 @@ append_archive (struct work *w, const struct v2v_str *archive,
       v2v_guest_upload (w->l->g, w->host, w->k->initramfs, st.mode,
                         V2V_WRITE_NO_UNDO, why, err) == -1)
     return -1;
-  return read_image (w, err);
+  return linux_work_read (w, err);
 }
 
 /* What the image lacks, by an archive behind it.  0 = done, or *RET_REASON
  * says why not. */
 static int
-append_drivers (struct work *w, const char **ret_reason, struct v2v_error **err)
+append_drivers (struct linux_work *w, const char **ret_reason,
+                struct v2v_error **err)
 {
   struct v2v_cpio_writer cpio = V2V_CPIO_WRITER_INIT;
   int r = 0;
@@ -378,9 +377,41 @@ append_drivers (struct work *w, const char **ret_reason, struct v2v_error **err)
       "tool did not make it");
 }
 
+/* Copies of files that were changed, where the image was not made again.
+ * *RET_LEFT says why old ones may stay, or is NULL.  IS_NEW: it was made again,
+ * so that only what is seen counts. */
+static int
+append_copies (struct linux_work *w, bool is_new, const char **ret_left,
+               struct v2v_error **err)
+{
+  struct v2v_cpio_writer cpio = V2V_CPIO_WRITER_INIT;
+  const char *left = NULL;
+  int r;
+
+  *ret_left = NULL;
+  if (!w->is_read || w->k->is_uki)
+    return 0;
+  r = linux_renew_copies (w->l, &w->im, &cpio, &left, err);
+  if (r != -1 && left != NULL && w->l->initramfs_is_stale && !is_new)
+    *ret_left = left;
+  if (r == 1)
+    r = v2v_cpio_end (&cpio, err) == -1 ||
+                append_archive (w, &cpio.out, err) == -1
+            ? -1
+            : 1;
+  v2v_cpio_writer_free (&cpio);
+  if (r != 1)
+    return r;
+  return linux_finding (w->l, V2V_INFORMATION,
+                        "guest.initramfs.copies-appended", w->k->initramfs,
+                        NULL, err,
+                        "files that were changed and of which the initramfs "
+                        "has a copy were appended to it");
+}
+
 /* Copies of pinned names: no reason to make the whole image again. */
 static int
-append_pins (struct work *w, struct v2v_error **err)
+append_pins (struct linux_work *w, struct v2v_error **err)
 {
   struct v2v_cpio_writer cpio = V2V_CPIO_WRITER_INIT;
   int r;
@@ -406,18 +437,19 @@ append_pins (struct work *w, struct v2v_error **err)
 
 /* Undo a rebuild that made nothing usable. */
 static int
-put_back (struct work *w, bool moved, const char *host, struct v2v_error **err)
+put_back (struct linux_work *w, bool moved, const char *host,
+          struct v2v_error **err)
 {
   CLEANUP_FREE char *kept = kept_name (w->k);
 
   if (kept == NULL)
     return v2v_fail_nomem (err);
   if (moved)
-    return v2v_guest_rename (w->l->g, kept, w->k->initramfs,
+    return v2v_guest_rename (w->l->g, kept, image_of (w->k),
                              "the new initramfs is not usable", err);
   if (host == NULL)
     return 0;
-  return v2v_guest_upload (w->l->g, host, w->k->initramfs, 0, V2V_WRITE_NO_UNDO,
+  return v2v_guest_upload (w->l->g, host, image_of (w->k), 0, V2V_WRITE_NO_UNDO,
                            "the new initramfs is not usable", err) == -1
              ? -1
              : 0;
@@ -425,8 +457,8 @@ put_back (struct work *w, bool moved, const char *host, struct v2v_error **err)
 
 /* The guest's own tool, and a look at what it made.  1 = good (or a dry run:
  * *RET_DRY), 0 = not, a finding says why, and the old file is back. */
-static int
-rebuild (struct work *w, bool *ret_dry, struct v2v_error **err)
+int
+linux_work_rebuild (struct linux_work *w, bool *ret_dry, struct v2v_error **err)
 {
   CLEANUP_FREE char *saved = NULL;
   const char *lacking;
@@ -437,7 +469,7 @@ rebuild (struct work *w, bool *ret_dry, struct v2v_error **err)
   bool moved;
   int r;
 
-  if (!linux_has_tool (w->l))
+  if (!w->k->is_uki && !linux_has_tool (w->l))
     return linux_finding (w->l, V2V_INFORMATION, "guest.initramfs.no-tool",
                           w->k->version, NULL, err,
                           "the guest has no tool that makes an initramfs");
@@ -450,21 +482,22 @@ rebuild (struct work *w, bool *ret_dry, struct v2v_error **err)
     if (rename (w->host, saved) == -1)
       return v2v_fail_errno (err, "%s", w->host);
   }
-  r = v2v_guest_stat (w->l->g, w->k->initramfs, &st, err);
+  r = v2v_guest_stat (w->l->g, image_of (w->k), &st, err);
   /* A host-tuned image may come back as a large one. */
   if (r != -1 && !v2v_guest_is_dry_run (w->l->g))
     r = move_aside (w, st.size_bytes + st.size_bytes / 2, err);
   if (r == -1)
     goto out;
   moved = r == 1 && !v2v_guest_is_dry_run (w->l->g);
-  r = linux_rebuild_initramfs (w->l, w->k, &w->drivers,
-                               moved || st.size_bytes == 0, err);
+  r = w->k->is_uki
+          ? linux_rebuild_unified (w->l, w->k, &w->drivers, w->cmdline, err)
+          : linux_rebuild_initramfs (w->l, w->k, &w->drivers, err);
   *ret_dry = r == 2;
   if (r == 2)
     r = 1;
   else if (r == 1) {
-    r = read_image (w, err) == -1 ? -1 : 1;
-    lacking = r == 1 ? missing_driver (w) : NULL;
+    r = linux_work_read (w, err) == -1 ? -1 : 1;
+    lacking = r == 1 ? linux_work_missing (w) : NULL;
     if (r == 1 && lacking == NULL && w->is_read)
       lacking = lost_part (w, parts);
     if (r == 1 && lacking != NULL)
@@ -477,7 +510,7 @@ rebuild (struct work *w, bool *ret_dry, struct v2v_error **err)
   }
   if (r == 0 && put_back (w, moved, saved, err) == -1)
     r = -1;
-  if (r == 0 && read_image (w, err) == -1)
+  if (r == 0 && linux_work_read (w, err) == -1)
     r = -1;
 out:
   if (saved != NULL)
@@ -487,9 +520,9 @@ out:
 
 /* ---- one kernel ---- */
 
-static int
-not_startable (struct work *w, const char *reason, const char *more,
-               struct v2v_error **err)
+int
+linux_work_not_startable (struct linux_work *w, const char *reason,
+                          const char *more, struct v2v_error **err)
 {
   if (w->k->offered)
     return v2v_fail (
@@ -503,25 +536,9 @@ not_startable (struct work *w, const char *reason, const char *more,
                         reason, more ? ": " : "", more ? more : "");
 }
 
-/* An initramfs inside a signed image is not ours to change. */
-static int
-check_uki (struct work *w, struct v2v_error **err)
-{
-  const char *lacking = missing_driver (w);
-
-  if (lacking == NULL) {
-    w->k->has_hyperv = true;
-    return 0;
-  }
-  return not_startable (w,
-                        "its unified kernel image lacks a driver and cannot be "
-                        "made again without losing its signature",
-                        lacking, err);
-}
-
 /* Is a required driver a file, that is, must something load it? */
 static bool
-needs_files (const struct work *w)
+needs_files (const struct linux_work *w)
 {
   for (size_t i = 0; i < w->drivers.n; ++i)
     for (size_t n = 0; n < V2V_ARRAY_SIZE (required); ++n)
@@ -530,9 +547,33 @@ needs_files (const struct work *w)
   return false;
 }
 
+/* All that an image gets behind it, whoever made it. */
+static int
+append_rest (struct linux_work *w, bool is_new, struct v2v_error **err)
+{
+  const bool is_vital = w->l->initramfs_is_vital && w->k->offered;
+  const char *left = NULL;
+
+  w->k->has_hyperv = true;
+  if (append_copies (w, is_new, &left, err) == -1)
+    return -1;
+  if (!w->is_read && w->l->initramfs_is_stale)
+    left = w->unreadable;
+  if (left != NULL &&
+      linux_finding (w->l, is_vital ? V2V_CRITICAL : V2V_WARNING,
+                     "guest.initramfs.stale", w->k->initramfs,
+                     "make the initramfs again in the guest", err,
+                     "the initramfs may hold old copies of files that were "
+                     "changed%s, and could not be made again: %s",
+                     is_vital ? " and tell where the root file system is" : "",
+                     left) == -1)
+    return -1;
+  return append_pins (w, err);
+}
+
 /* The initramfs must change. */
 static int
-renew (struct work *w, bool had_all, struct v2v_error **err)
+renew (struct linux_work *w, bool had_all, struct v2v_error **err)
 {
   const struct v2v_guest_opts *opts = v2v_guest_get_opts (w->l->g);
   const char *reason = NULL;
@@ -547,52 +588,57 @@ renew (struct work *w, bool had_all, struct v2v_error **err)
     if (e != NULL)
       return v2v_error_move (err, e);
     if (w->k->initramfs == NULL)
-      return not_startable (
+      return linux_work_not_startable (
           w, "it has no initramfs, and the guest no tool that makes one", NULL,
           err);
   }
   if (opts->initramfs != V2V_INITRAMFS_APPEND && v2v_guest_can_run (w->l->g)) {
-    r = rebuild (w, &dry, err);
+    r = linux_work_rebuild (w, &dry, err);
     if (r == -1)
       return -1;
   }
-  if (r == 1) {
+  if (dry) {
     w->k->has_hyperv = true;
-    return dry ? 0 : append_pins (w, err);
+    return 0;
   }
-  /* Nothing was missing, only copies are old: the guest starts without. */
-  if ((had_all && missing_driver (w) == NULL) ||
-      (!needs_files (w) && !w->is_read)) {
-    w->k->has_hyperv = true;
-    if (linux_finding (w->l, V2V_WARNING, "guest.initramfs.stale",
-                       w->k->initramfs, "make the initramfs again in the guest",
-                       err,
-                       "the initramfs holds old copies of files that were "
-                       "changed, and could not be made again") == -1)
-      return -1;
-    return append_pins (w, err);
-  }
+  /* Made again; or nothing was missing, only copies are old. */
+  if (r == 1 || (had_all && linux_work_missing (w) == NULL) ||
+      (!needs_files (w) && !w->is_read))
+    return append_rest (w, r == 1, err);
   if (append_drivers (w, &reason, err) == -1)
     return v2v_prefix (err, "kernel %s", w->k->version);
   if (reason != NULL)
-    return not_startable (w, reason, w->unreadable, err);
-  reason = missing_driver (w);
+    return linux_work_not_startable (w, reason, w->unreadable, err);
+  reason = linux_work_missing (w);
   if (reason != NULL)
-    return not_startable (w, "its initramfs lacks a driver after all", reason,
-                          err);
-  w->k->has_hyperv = true;
-  return append_pins (w, err);
+    return linux_work_not_startable (
+        w, "its initramfs lacks a driver after all", reason, err);
+  return append_rest (w, false, err);
+}
+
+/* Does the image in W hold copies that must change?  1 = yes. */
+static int
+has_old_copies (struct linux_work *w, struct v2v_error **err)
+{
+  struct v2v_cpio_writer cpio = V2V_CPIO_WRITER_INIT;
+  const char *left;
+  int r = 0;
+
+  if (w->is_read && !w->k->is_uki)
+    r = linux_renew_copies (w->l, &w->im, &cpio, &left, err);
+  v2v_cpio_writer_free (&cpio);
+  return r;
 }
 
 static int
-fix_kernel (struct work *w, struct v2v_error **err)
+fix_kernel (struct linux_work *w, struct v2v_error **err)
 {
   const bool always =
       v2v_guest_get_opts (w->l->g)->initramfs == V2V_INITRAMFS_REBUILD ||
       w->l->initramfs_is_stale;
   const char *lacking = NULL;
   bool has_all;
-  int r = find_drivers (w, &lacking, err);
+  int r = linux_work_find_drivers (w, &lacking, err);
 
   if (r == -1)
     return -1;
@@ -607,104 +653,22 @@ fix_kernel (struct work *w, struct v2v_error **err)
     if (w->k->initramfs == NULL && !w->k->is_uki)
       return 0;
   }
-  if (read_image (w, err) == -1)
+  if (linux_work_read (w, err) == -1)
     return -1;
   /* An image that only the kernel can read (LZO). */
   if (w->k->has_hyperv && !w->is_read && (!always || w->k->is_uki))
     return 0;
   if (w->k->is_uki)
-    return check_uki (w, err);
-  has_all = missing_driver (w) == NULL && w->is_read;
-  if (has_all && !always) {
+    return linux_fix_unified (w, err);
+  r = has_old_copies (w, err);
+  if (r == -1)
+    return -1;
+  has_all = linux_work_missing (w) == NULL && w->is_read;
+  if (has_all && !always && r == 0) {
     w->k->has_hyperv = true;
     return append_pins (w, err);
   }
   return renew (w, has_all, err);
-}
-
-/* ---- unified images that are no kernel's own ---- */
-
-/* Reading one takes seconds; a machine has two or three. */
-#define MAX_UNIFIED 16
-
-/* Does IM hold modules of kernel VERSION? */
-static bool
-holds_version (const struct v2v_initramfs *im, const char *version)
-{
-  CLEANUP_FREE char *top = NULL;
-
-  if (asprintf (&top, "lib/modules/%s/", version) == -1) {
-    top = NULL;
-    return false;
-  }
-  for (size_t i = 0; i < im->nr_files; ++i) {
-    const char *p = strstr (im->files[i].name, top);
-
-    if (p != NULL && (p == im->files[i].name || p[-1] == '/'))
-      return true;
-  }
-  return false;
-}
-
-/* The image PATH, called as its maker likes ("arch-linux.efi"): which kernel it
- * is for is seen from the modules in it. */
-static int
-check_unified (struct linux_guest *l, const char *path, struct v2v_error **err)
-{
-  struct linux_kernel image = { .image = (char *) path, .is_uki = true };
-  struct work w = { .l = l };
-  const char *lacking = NULL;
-  int r = 0;
-
-  for (size_t i = 0; i < l->nr_kernels; ++i)
-    if (strcmp (l->kernels[i].image, path) == 0)
-      return 0;
-  w.k = &image;
-  r = read_image (&w, err);
-  for (size_t i = 0;
-       r == 0 && w.is_read && lacking == NULL && i < l->nr_kernels; ++i) {
-    const char *none = NULL;
-
-    image.version = l->kernels[i].version;
-    if (!holds_version (&w.im, image.version))
-      continue;
-    w.drivers.n = 0;
-    w.k = &l->kernels[i];
-    r = find_drivers (&w, &none, err) == -1 ? -1 : 0;
-    w.k = &image;
-    if (r == 0 && none == NULL)
-      lacking = missing_driver (&w);
-  }
-  work_clear (&w);
-  if (r == -1 || lacking == NULL)
-    return r;
-  return linux_finding (
-      l, V2V_CRITICAL, "guest.initramfs.unified-lacks", path,
-      "make it again in the guest with this driver before the conversion, or "
-      "start another entry",
-      err,
-      "this unified kernel image, which holds kernel %s, lacks %s: it cannot "
-      "start on Hyper-V",
-      image.version, lacking);
-}
-
-static int
-check_all_unified (struct linux_guest *l, struct v2v_error **err)
-{
-  static const char *const folders[] = { "/boot/efi/EFI/Linux",
-                                         "/efi/EFI/Linux", "/boot/EFI/Linux" };
-  unsigned n = 0;
-
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
-    CLEANUP_LIST char **list = v2v_guest_glob (l->g, folders[i], "*.efi", err);
-
-    if (list == NULL)
-      return -1;
-    for (size_t k = 0; list[k] != NULL && n < MAX_UNIFIED; ++k, ++n)
-      if (check_unified (l, list[k], err) == -1)
-        return -1;
-  }
-  return 0;
 }
 
 /* ---- the step ---- */
@@ -743,14 +707,14 @@ linux_fix_initramfs (struct linux_guest *l, struct v2v_error **err)
                           "check how this guest starts", err,
                           "no kernel was found in /boot or /lib/modules");
   for (size_t i = 0; i < l->nr_kernels; ++i) {
-    struct work w = { .l = l, .k = &l->kernels[i] };
+    struct linux_work w = { .l = l, .k = &l->kernels[i] };
     const int r = fix_kernel (&w, err);
 
-    work_clear (&w);
+    linux_work_clear (&w);
     if (r == -1)
       return -1;
   }
-  if (check_all_unified (l, err) == -1)
+  if (linux_fix_other_unified (l, err) == -1)
     return -1;
   return check_kernels (l, err);
 }

@@ -33,8 +33,8 @@ struct linux_guest {
    * not count: linux_fix_initramfs compares the copies itself and appends
    * them, since a rebuild takes minutes. */
   bool initramfs_is_stale;
-  /* The boot loader's configuration must be made again. */
-  bool bootloader_is_stale;
+  /* Without that change the root file system would not be found. */
+  bool initramfs_is_vital;
 };
 
 /* Where a kernel has a module. */
@@ -67,6 +67,22 @@ int linux_edit_grubenv (struct linux_guest *l, const char *path,
                         int (*f) (void *arg, const char *line,
                                   struct v2v_str *ret),
                         void *arg, const char *why, struct v2v_error **err);
+
+/* The same of FOLDER/grubenv: UEFI guests of RHEL 7 and 8 have it on the EFI
+ * partition. */
+int linux_edit_vendor_grubenv (struct linux_guest *l, const char *folder,
+                               int (*f) (void *arg, const char *line,
+                                         struct v2v_str *ret),
+                               void *arg, const char *why,
+                               struct v2v_error **err);
+
+/* linux-devices.c: a copy in an initramfs, NAME there, with the changes that its
+ * original got.  *RET is NULL when nothing is to be changed. */
+int linux_edit_copy (struct linux_guest *l, const char *name, const char *text,
+                     char **ret, struct v2v_error **err);
+/* linux-settings.c: lines of modprobe.d that keep Hyper-V's drivers out become
+ * comments; as in linux-edit.h. */
+int linux_allow_hyperv (void *arg, const char *line, struct v2v_str *ret);
 
 /* linux-modprobe.c: part of linux_remap_devices. */
 int linux_fix_aliases (struct linux_guest *l, struct v2v_error **err);

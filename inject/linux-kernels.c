@@ -21,16 +21,9 @@
 #include <string.h>
 
 #include "formats/core/cleanup.h"
-#include "formats/core/vector.h"
-#include "inject/linux-internal.h"
+#include "inject/linux-entries.h"
+#include "inject/uki.h"
 
-/* More installed kernels than this is no machine but an attack on our time. */
-#define MAX_KERNELS 64
-/* Looking for a file asks the appliance up to five times: a hostile list of
- * entries shall not take hours.  20 kernels with 3 words each are 120. */
-#define MAX_LOOK_UPS 512
-/* Microcode, then the initramfs; a few more of the user's own. */
-#define MAX_INITRD_WORDS 8
 /* A distribution's modules.dep has 1 to 2 MB. */
 #define MAX_MODULE_LIST (16u << 20)
 
@@ -104,200 +97,6 @@ linux_compare_versions (const char *a, const char *b)
     }
   }
   return (*a != '\0') - (*b != '\0');
-}
-
-/* ---- boot entries ---- */
-
-/* What a boot entry says: an image and its initramfs, as paths of ours. */
-struct pair {
-  char *image;
-  char *initramfs; /* or NULL */
-};
-V2V_VECTOR (pair_vector, struct pair);
-
-static void
-free_pairs (pair_vector *v)
-{
-  for (size_t i = 0; i < v->len; ++i) {
-    free (v->ptr[i].image);
-    free (v->ptr[i].initramfs);
-  }
-  free (v->ptr);
-}
-
-/* Where the file that a boot loader calls NAME is in the mounted tree: the
- * loader's root is the file system of /boot, or of "/", or a btrfs subvolume,
- * or the EFI partition.  NULL with ERR unset: nowhere. */
-static char *
-find_boot_file (struct linux_guest *l, const char *name, size_t len,
-                struct v2v_error **err)
-{
-  static const char *const roots[] = { "", "/boot", "/boot/efi", "/efi" };
-  const char *base;
-  size_t base_len;
-  char *path;
-
-  /* GRUB: "(hd0,1)/vmlinuz", "($root)/boot/vmlinuz". */
-  if (len > 0 && name[0] == '(') {
-    const char *p = memchr (name, ')', len);
-
-    if (p == NULL)
-      return NULL;
-    len -= (size_t) (p + 1 - name);
-    name = p + 1;
-  }
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (roots); ++i) {
-    if (asprintf (&path, "%s%s%.*s", roots[i],
-                  len > 0 && name[0] == '/' ? "" : "/", (int) len,
-                  name) == -1) {
-      v2v_fail_nomem (err);
-      return NULL;
-    }
-    if (v2v_guest_is_file (l->g, path))
-      return path;
-    free (path);
-  }
-  base = after_slash (name, len, &base_len);
-  if (asprintf (&path, "/boot/%.*s", (int) base_len, base) == -1) {
-    v2v_fail_nomem (err);
-    return NULL;
-  }
-  if (base_len > 0 && v2v_guest_is_file (l->g, path))
-    return path;
-  free (path);
-  return NULL;
-}
-
-/* The next word of LINE (ends at a newline); NULL = no more. */
-static const char *
-next_word (const char **line, size_t *ret_len)
-{
-  const char *p = *line + strspn (*line, " \t\"");
-
-  *ret_len = strcspn (p, " \t\"\n");
-  *line = p + *ret_len;
-  return *ret_len ? p : NULL;
-}
-
-static bool
-word_is (const char *w, size_t len, const char *const names[])
-{
-  for (size_t i = 0; names[i] != NULL; ++i)
-    if (strlen (names[i]) == len && memcmp (names[i], w, len) == 0)
-      return true;
-  return false;
-}
-
-/* Read "linux" and "initrd" lines of GRUB 2 and of BLS entries, "kernel" and
- * "initrd" of GRUB legacy and syslinux: all have the same shape. */
-static int
-read_entries (struct linux_guest *l, const char *path, pair_vector *out,
-              unsigned *look_ups, struct v2v_error **err)
-{
-  static const char *const image_words[] = { "linux",     "linux16", "linuxefi",
-                                             "kernel",    "LINUX",   "KERNEL",
-                                             "multiboot", NULL };
-  static const char *const initrd_words[] = { "initrd", "initrd16", "initrdefi",
-                                              "INITRD", NULL };
-  struct v2v_error *e = NULL;
-  CLEANUP_FREE char *text =
-      ++*look_ups > MAX_LOOK_UPS ? NULL : v2v_guest_read_text (l->g, path, &e);
-  bool open = false; /* an entry's image was seen, its initramfs not yet */
-
-  /* A file that is no text offers nothing. */
-  v2v_error_free (e);
-  for (const char *p = text; p != NULL && *p != '\0' && out->len < MAX_KERNELS;
-       p += strcspn (p, "\n"), p += *p == '\n') {
-    const char *line = p;
-    size_t len;
-    const char *w = next_word (&line, &len);
-    const bool image = w && word_is (w, len, image_words);
-    const bool initrd = w && word_is (w, len, initrd_words);
-    unsigned words = 0;
-
-    if (!image && !(initrd && open))
-      continue;
-    open = !image && open;
-    while ((w = next_word (&line, &len)) != NULL) {
-      struct v2v_error *e2 = NULL;
-      CLEANUP_FREE char *file = NULL;
-
-      if (image && *w == '-')
-        continue; /* GRUB legacy: "kernel --no-mem-option /vmlinuz" */
-      /* Behind the image are options of the kernel. */
-      if (++words > (image ? 1 : MAX_INITRD_WORDS) ||
-          ++*look_ups > MAX_LOOK_UPS)
-        break;
-      file = find_boot_file (l, w, len, &e2);
-      if (e2 != NULL)
-        return v2v_error_move (err, e2);
-      if (file == NULL || strstr (file, "ucode") != NULL)
-        continue; /* an option, or microcode before the initramfs */
-      if (image) {
-        const struct pair entry = { .image = STEAL (file) };
-
-        if (pair_vector_append (out, entry) == -1) {
-          free (entry.image);
-          return v2v_fail_nomem (err);
-        }
-        open = true;
-      }
-      else {
-        out->ptr[out->len - 1].initramfs = STEAL (file);
-        open = false;
-      }
-      break;
-    }
-  }
-  return 0;
-}
-
-static int
-find_entries (struct linux_guest *l, pair_vector *out, struct v2v_error **err)
-{
-  static const char *const files[] = {
-    "/boot/grub2/grub.cfg",        "/boot/grub/grub.cfg",
-    "/boot/grub/menu.lst",         "/boot/grub/grub.conf",
-    "/boot/extlinux.conf",         "/boot/extlinux/extlinux.conf",
-    "/boot/syslinux/syslinux.cfg",
-  };
-  static const char *const folders[] = {
-    "/boot/loader/entries",
-    "/boot/efi/loader/entries",
-    "/efi/loader/entries",
-  };
-  unsigned look_ups = 0;
-
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i)
-    if (read_entries (l, files[i], out, &look_ups, err) == -1)
-      return -1;
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
-    CLEANUP_LIST char **list = v2v_guest_glob (l->g, folders[i], "*.conf", err);
-
-    if (list == NULL)
-      return -1;
-    for (size_t k = 0; list[k] != NULL; ++k)
-      if (read_entries (l, list[k], out, &look_ups, err) == -1)
-        return -1;
-  }
-  /* UEFI: the distribution's own folder has the only grub.cfg of RHEL 7, 8. */
-  {
-    CLEANUP_LIST char **list = v2v_guest_glob (l->g, "/boot/efi/EFI", "*", err);
-
-    if (list == NULL)
-      return -1;
-    for (size_t k = 0; list[k] != NULL; ++k) {
-      CLEANUP_FREE char *cfg = NULL;
-
-      if (asprintf (&cfg, "%s/grub.cfg", list[k]) == -1) {
-        cfg = NULL;
-        return v2v_fail_nomem (err);
-      }
-      if (read_entries (l, cfg, out, &look_ups, err) == -1)
-        return -1;
-    }
-  }
-  return 0;
 }
 
 /* ---- the files of a kernel ---- */
@@ -384,7 +183,9 @@ find_by_machine_id (struct linux_guest *l, struct linux_kernel *k,
       return v2v_fail_nomem (err);
     if (k->image == NULL && v2v_guest_is_file (l->g, image))
       k->image = STEAL (image);
-    if (k->initramfs == NULL && v2v_guest_is_file (l->g, initrd))
+    /* The folder's initramfs is its image's, no other's. */
+    if (k->initramfs == NULL && k->image != NULL && image == NULL &&
+        v2v_guest_is_file (l->g, initrd))
       k->initramfs = STEAL (initrd);
   }
   return 0;
@@ -405,9 +206,41 @@ names_version (const char *path, const char *version)
   return false;
 }
 
-/* A unified kernel image that names VERSION. */
+/* The unified images of a guest, and the kernel in each. */
+struct unified {
+  char *path;
+  char *version; /* as the image says (.uname), or NULL */
+};
+V2V_VECTOR (unified_vector, struct unified);
+
+static void
+free_unified (unified_vector *v)
+{
+  for (size_t i = 0; i < v->len; ++i) {
+    free (v->ptr[i].path);
+    free (v->ptr[i].version);
+  }
+  free (v->ptr);
+}
+
+/* Small sections come before the kernel and the initramfs. */
+#define UKI_HEAD_BYTES (2u << 20)
+static char *
+uki_version (struct linux_guest *l, const char *path)
+{
+  size_t len = 0;
+  CLEANUP_FREE void *head =
+      v2v_guest_read_head (l->g, path, UKI_HEAD_BYTES, &len, NULL);
+  struct v2v_io *io = head ? v2v_io_from_buffer ("uki", head, len, NULL) : NULL;
+  char *version = io ? v2v_uki_read_text (io, ".uname", NULL) : NULL;
+
+  v2v_io_unref (io);
+  return version;
+}
+
 static int
-find_uki (struct linux_guest *l, struct linux_kernel *k, struct v2v_error **err)
+list_unified (struct linux_guest *l, unified_vector *out,
+              struct v2v_error **err)
 {
   static const char *const folders[] = { "/boot/efi/EFI/Linux",
                                          "/efi/EFI/Linux", "/boot/EFI/Linux" };
@@ -417,12 +250,34 @@ find_uki (struct linux_guest *l, struct linux_kernel *k, struct v2v_error **err)
 
     if (list == NULL)
       return -1;
-    for (size_t n = 0; list[n] != NULL; ++n)
-      if (names_version (list[n], k->version)) {
-        k->image = strdup (list[n]);
-        k->is_uki = true;
-        return k->image ? 0 : v2v_fail_nomem (err);
+    for (size_t n = 0; list[n] != NULL && out->len < LINUX_MAX_KERNELS; ++n) {
+      struct unified u = { .path = strdup (list[n]),
+                           .version = uki_version (l, list[n]) };
+
+      if (u.path == NULL || unified_vector_append (out, u) == -1) {
+        free (u.path);
+        free (u.version);
+        return v2v_fail_nomem (err);
       }
+    }
+  }
+  return 0;
+}
+
+/* The unified kernel image that says, or else is called by, its version. */
+static int
+find_uki (const unified_vector *ukis, struct linux_kernel *k,
+          struct v2v_error **err)
+{
+  for (size_t i = 0; i < ukis->len; ++i) {
+    const struct unified *u = &ukis->ptr[i];
+
+    if (u->version ? strcmp (u->version, k->version) != 0
+                   : !names_version (u->path, k->version))
+      continue;
+    k->image = strdup (u->path);
+    k->is_uki = true;
+    return k->image ? 0 : v2v_fail_nomem (err);
   }
   return 0;
 }
@@ -436,28 +291,46 @@ is_special (const char *path)
          strstr (path, "memtest") != NULL;
 }
 
-static int
-find_files (struct linux_guest *l, struct linux_kernel *k,
-            const pair_vector *entries, struct v2v_error **err)
+/* Is the entry made for this VERSION, wherever its files are?  kernel-install
+ * copies them to $BOOT/TOKEN/VERSION/ of the EFI partition, and what is in
+ * /boot then is not what is started. */
+static bool
+is_entry_of (const struct linux_entry *e, const char *version)
 {
-  CLEANUP_FREE char *flavour = NULL;
+  const size_t n = strlen (version);
 
-  if (k->image == NULL &&
-      first_file (l, images_by_version, k->version, &k->image, err) == -1)
-    return -1;
-  if (k->modules != NULL && find_flavour (l, k, &flavour, err) == -1)
-    return -1;
-  if (k->image == NULL && flavour != NULL &&
-      first_file (l, images_by_flavour, flavour, &k->image, err) == -1)
-    return -1;
-  if (find_by_machine_id (l, k, err) == -1)
-    return -1;
-  if (k->image == NULL && find_uki (l, k, err) == -1)
-    return -1;
-  if (k->image == NULL || k->is_uki)
-    return 0;
+  if (e->version != NULL && strcmp (e->version, version) == 0)
+    return true;
+  for (const char *p = e->image; (p = strstr (p, version)) != NULL; ++p)
+    if (p > e->image && p[-1] == '/' && p[n] == '/')
+      return true;
+  return false;
+}
+
+/* What a boot entry names for this very version comes before any guess. */
+static int
+find_by_entry (struct linux_kernel *k, const linux_entry_vector *entries,
+               struct v2v_error **err)
+{
+  for (size_t i = 0; i < entries->len && k->image == NULL; ++i) {
+    const struct linux_entry *e = &entries->ptr[i];
+
+    if (!is_entry_of (e, k->version) || is_special (e->image))
+      continue;
+    k->image = strdup (e->image);
+    if (k->image == NULL)
+      return v2v_fail_nomem (err);
+  }
+  return 0;
+}
+
+/* The entries that start K->image: it is offered, with their initramfs. */
+static int
+find_by_image (struct linux_kernel *k, const linux_entry_vector *entries,
+               struct v2v_error **err)
+{
   for (size_t i = 0; i < entries->len; ++i) {
-    const struct pair *e = &entries->ptr[i];
+    const struct linux_entry *e = &entries->ptr[i];
 
     if (strcmp (e->image, k->image) != 0)
       continue;
@@ -468,6 +341,33 @@ find_files (struct linux_guest *l, struct linux_kernel *k,
         (k->initramfs = strdup (e->initramfs)) == NULL)
       return v2v_fail_nomem (err);
   }
+  return 0;
+}
+
+static int
+find_files (struct linux_guest *l, struct linux_kernel *k,
+            const linux_entry_vector *entries, const unified_vector *ukis,
+            struct v2v_error **err)
+{
+  CLEANUP_FREE char *flavour = NULL;
+
+  if (find_by_entry (k, entries, err) == -1 ||
+      (k->image == NULL &&
+       first_file (l, images_by_version, k->version, &k->image, err) == -1))
+    return -1;
+  if (k->modules != NULL && find_flavour (l, k, &flavour, err) == -1)
+    return -1;
+  if (k->image == NULL && flavour != NULL &&
+      first_file (l, images_by_flavour, flavour, &k->image, err) == -1)
+    return -1;
+  if (find_by_machine_id (l, k, err) == -1)
+    return -1;
+  if (k->image == NULL && find_uki (ukis, k, err) == -1)
+    return -1;
+  if (k->image == NULL || k->is_uki)
+    return 0;
+  if (find_by_image (k, entries, err) == -1)
+    return -1;
   if (k->initramfs == NULL && first_file (l, initramfs_by_version, k->version,
                                           &k->initramfs, err) == -1)
     return -1;
@@ -514,17 +414,18 @@ is_known (const struct linux_guest *l, const char *version)
  * leaves behind. */
 static int
 add_kernel (struct linux_guest *l, const char *version, const char *folder,
-            const pair_vector *entries, struct v2v_error **err)
+            const linux_entry_vector *entries, const unified_vector *ukis,
+            struct v2v_error **err)
 {
   struct linux_kernel k = { 0 };
   struct linux_kernel *p;
 
   if (is_known (l, version))
     return 0;
-  if (l->nr_kernels == MAX_KERNELS)
+  if (l->nr_kernels == LINUX_MAX_KERNELS)
     return v2v_fail (err, V2V_ERR_GUEST,
                      "more than %d kernels are installed in the guest",
-                     MAX_KERNELS);
+                     LINUX_MAX_KERNELS);
   k.version = strdup (version);
   if (folder != NULL)
     k.modules = strdup (folder);
@@ -532,7 +433,7 @@ add_kernel (struct linux_guest *l, const char *version, const char *folder,
     kernel_clear (&k);
     return v2v_fail_nomem (err);
   }
-  if (find_files (l, &k, entries, err) == -1) {
+  if (find_files (l, &k, entries, ukis, err) == -1) {
     kernel_clear (&k);
     return -1;
   }
@@ -559,9 +460,10 @@ compare_kernels (const void *a, const void *b)
 
 /* Kernels without a folder of modules: everything is built in. */
 static int
-add_monolithic (struct linux_guest *l, const pair_vector *entries,
+add_monolithic (struct linux_guest *l, const linux_entry_vector *entries,
                 struct v2v_error **err)
 {
+  static const unified_vector none = V2V_VECTOR_INIT;
   CLEANUP_LIST char **list =
       v2v_guest_glob (l->g, "/boot", "vmlinu[xz]-*", err);
 
@@ -573,7 +475,7 @@ add_monolithic (struct linux_guest *l, const pair_vector *entries,
 
     for (size_t k = 0; k < l->nr_kernels; ++k)
       taken = taken || strcmp (l->kernels[k].image, list[i]) == 0;
-    if (!taken && add_kernel (l, version, NULL, entries, err) == -1)
+    if (!taken && add_kernel (l, version, NULL, entries, &none, err) == -1)
       return -1;
   }
   return 0;
@@ -583,11 +485,15 @@ int
 linux_find_kernels (struct linux_guest *l, struct v2v_error **err)
 {
   static const char *const folders[] = { "/lib/modules", "/usr/lib/modules" };
-  __attribute__ ((cleanup (free_pairs))) pair_vector entries = V2V_VECTOR_INIT;
+  __attribute__ ((cleanup (linux_entries_clear))) linux_entry_vector entries =
+      V2V_VECTOR_INIT;
+  __attribute__ ((cleanup (free_unified))) unified_vector ukis =
+      V2V_VECTOR_INIT;
   bool any = false;
 
   linux_kernels_clear (l);
-  if (find_entries (l, &entries, err) == -1)
+  if (linux_read_entries (l, &entries, err) == -1 ||
+      list_unified (l, &ukis, err) == -1)
     return -1;
   for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
     CLEANUP_LIST char **list = v2v_guest_glob (l->g, folders[i], "*", err);
@@ -596,8 +502,8 @@ linux_find_kernels (struct linux_guest *l, struct v2v_error **err)
       return -1;
     for (size_t n = 0; list[n] != NULL; ++n)
       if (v2v_guest_is_dir (l->g, list[n]) &&
-          add_kernel (l, strrchr (list[n], '/') + 1, list[n], &entries, err) ==
-              -1)
+          add_kernel (l, strrchr (list[n], '/') + 1, list[n], &entries, &ukis,
+                      err) == -1)
         return -1;
   }
   if (add_monolithic (l, &entries, err) == -1)

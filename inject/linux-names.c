@@ -396,6 +396,10 @@ static const struct argument {
   { "root=", 0, " \t\"'" },
   { "resume=", 0, " \t\"'" },
   { "real_root=", 0, " \t\"'" }, /* Gentoo's genkernel */
+  { "crypt_root=", 0, " \t\"'" },
+  { "cryptroot=", 0, " \t\"'" }, /* Alpine */
+  /* Where dracut in FIPS mode finds the kernel's checksum; else it stops. */
+  { "boot=", LINUX_NAME_PARTITION, " \t\"'" },
   /* Arch's encrypt hook: DEVICE:NAME[:OPTIONS]. */
   { "cryptdevice=", LINUX_NAME_AS_PATH, " \t\"':" },
   /* Photon: read by GRUB's script, and by a kernel without an initramfs. */
@@ -435,6 +439,10 @@ linux_map_arguments (struct linux_guest *l, const char *line,
     if (a == NULL)
       continue;
     len = strcspn (p + key, a->end);
+    /* LILO's boot= is a whole disk, with a master boot record. */
+    if ((a->flags & LINUX_NAME_PARTITION) &&
+        (len == 0 || !isdigit ((unsigned char) p[key + len - 1])))
+      continue;
     kind = linux_map_name (l, p + key, len,
                            initramfs ? a->flags : LINUX_NAME_FOR_KERNEL, &name);
     if (kind == LINUX_NAME_UNKNOWN && ret_unknown && *ret_unknown == NULL &&

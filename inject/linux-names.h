@@ -17,6 +17,7 @@ enum {
   LINUX_NAME_AS_PATH = 1,    /* "/dev/disk/by-uuid/..." instead of "UUID=..." */
   LINUX_NAME_FOR_KERNEL = 2, /* no initramfs: PARTUUID= or sdX only */
   LINUX_NAME_DEVICE_ONLY = 4, /* /dev/sdX in any case (GRUB's device.map) */
+  LINUX_NAME_PARTITION = 8,   /* of an argument: a whole disk is not meant */
 };
 
 /* What the LEN bytes NAME become; the caller frees *RET (set when MAPPED). */
@@ -34,5 +35,12 @@ char *linux_filesystem_name (const struct v2v_filesystem *fs, unsigned flags);
  * known, if any; the caller frees. */
 int linux_map_arguments (struct linux_guest *l, const char *line,
                          struct v2v_str *ret, char **ret_unknown);
+
+/* linux-crypttab.c: is the mapping NAME of DEV needed to reach "/"?  Inspection tells what the
+ * root stands on, and opened a container by a name of its own that says which
+ * device it is.  Where neither is known (RAID), every mapping may be, since one
+ * too many costs a question for a passphrase, one too few the start. */
+bool linux_is_for_root (struct linux_guest *l, const char *name,
+                        size_t name_len, const char *dev, size_t dev_len);
 
 #endif /* V2V_LINUX_NAMES_H */

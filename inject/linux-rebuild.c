@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "formats/core/cleanup.h"
 #include "inject/linux-edit.h"
@@ -542,9 +543,9 @@ tail (char *output)
   return len > MAX_TAIL ? output + len - MAX_TAIL : output;
 }
 
-static int
-run_tool (struct linux_guest *l, const struct linux_kernel *k,
-          const char *const argv[], struct v2v_error **err)
+int
+linux_run_tool (struct linux_guest *l, const struct linux_kernel *k,
+                const char *const argv[], struct v2v_error **err)
 {
   CLEANUP_FREE char *output = NULL;
   struct v2v_error *e = NULL;
@@ -570,13 +571,36 @@ run_tool (struct linux_guest *l, const struct linux_kernel *k,
   return r;
 }
 
+/* Two tools put the image where they always do.  What is started may be a copy
+ * of it on the EFI partition, which a hook of theirs makes, if it runs here. */
+static int
+copy_to_place (struct linux_guest *l, const struct linux_kernel *k,
+               const char *usual, struct v2v_error **err)
+{
+  CLEANUP_FREE char *host = NULL;
+  int r;
+
+  if (strcmp (usual, k->initramfs) == 0 || !v2v_guest_is_file (l->g, usual))
+    return 0;
+  if (asprintf (&host, "%s/initramfs.usual", v2v_guest_tmpdir (l->g)) == -1) {
+    host = NULL;
+    return v2v_fail_nomem (err);
+  }
+  r = v2v_guest_download (l->g, usual, host, V2V_INITRAMFS_MAX_BYTES, err);
+  if (r != -1)
+    r = v2v_guest_upload (l->g, host, k->initramfs, 0, V2V_WRITE_NO_UNDO, why,
+                          err);
+  unlink (host);
+  return r == -1 ? -1 : 0;
+}
+
 int
 linux_rebuild_initramfs (struct linux_guest *l, const struct linux_kernel *k,
-                         const struct linux_drivers *d, bool is_gone,
-                         struct v2v_error **err)
+                         const struct linux_drivers *d, struct v2v_error **err)
 {
   const char *program = NULL;
   const struct tool *t = find_tool (l, &program);
+  CLEANUP_FREE char *usual = linux_default_initramfs (l, k, err);
   CLEANUP_FREE char *names = linux_join_drivers (d, " ", "");
   char *options[LINUX_MAX_DRIVERS] = { NULL };
   const char *argv[MAX_ARGS];
@@ -584,6 +608,8 @@ linux_rebuild_initramfs (struct linux_guest *l, const struct linux_kernel *k,
 
   if (t == NULL)
     return 0;
+  if (usual == NULL)
+    return -1;
   if (names == NULL)
     return v2v_fail_nomem (err);
   for (size_t i = 0; r == 0 && i < d->n; ++i)
@@ -593,8 +619,10 @@ linux_rebuild_initramfs (struct linux_guest *l, const struct linux_kernel *k,
     }
   if (r == 0) {
     make_command (t, program, k, names[0] ? names + 1 : names, options, d->n,
-                  is_gone, argv);
-    r = run_tool (l, k, argv, err);
+                  !v2v_guest_exists (l->g, usual), argv);
+    r = linux_run_tool (l, k, argv, err);
+    if (r == 1 && (t->kind == INITRAMFS_TOOLS || t->kind == MAKE_INITRD))
+      r = copy_to_place (l, k, usual, err) == -1 ? -1 : 1;
   }
   for (size_t i = 0; i < d->n; ++i)
     free (options[i]);

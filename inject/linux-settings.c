@@ -77,8 +77,8 @@ comment_out (const char *line, struct v2v_str *ret)
 
 /* "blacklist hv_storvsc", "install hv_vmbus /bin/false", "alias hv_utils
  * off". */
-static int
-allow_hyperv (void *arg, const char *line, struct v2v_str *ret)
+int
+linux_allow_hyperv (void *arg, const char *line, struct v2v_str *ret)
 {
   size_t len;
   const char *name = word_of (line, 1, &len);
@@ -112,17 +112,18 @@ fix_modprobe (struct linux_guest *l, struct v2v_error **err)
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i) {
     /* Old modprobe reads every file there, whatever its name is. */
-    r = linux_edit_glob (l, folders[i], "*", allow_hyperv, NULL, why, err);
+    r = linux_edit_glob (l, folders[i], "*", linux_allow_hyperv, NULL, why,
+                         err);
     if (r == -1)
       return -1;
     changed |= r;
   }
-  r = linux_edit_or_find (l, "/etc/modprobe.conf", allow_hyperv, NULL, why,
-                          err);
+  r = linux_edit_or_find (l, "/etc/modprobe.conf", linux_allow_hyperv, NULL,
+                          why, err);
   if (r == -1)
     return -1;
   if (changed | r)
-    l->initramfs_is_stale = true;
+    l->initramfs_is_stale = l->initramfs_is_vital = true;
   return 0;
 }
 

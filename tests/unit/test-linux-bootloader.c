@@ -9,19 +9,16 @@
 
 #include "formats/core/cleanup.h"
 #include "guest-tree.h"
-#include "inject/guest-front.h"
 #include "inject/linux-boot.h"
 #include "test-util.h"
 
 static const struct guest_tree_entry empty[] = { { NULL, NULL, NULL, 0 } };
 
 static void
-fix (struct v2v_guest *g, bool stale)
+fix (struct v2v_guest *g)
 {
   struct v2v_error *err = NULL;
-  struct linux_guest l = { .g = g,
-                           .os = v2v_guest_os (g),
-                           .bootloader_is_stale = stale };
+  struct linux_guest l = { .g = g, .os = v2v_guest_os (g) };
 
   assert_ok (linux_find_kernels (&l, &err), err);
   assert_ok (linux_fix_bootloader (&l, &err), err);
@@ -44,7 +41,7 @@ assert_stable (const char *tree, const struct v2v_guest_opts *opts)
 {
   struct v2v_guest *g = open_tree (tree, opts);
 
-  fix (g, false);
+  fix (g);
   guest_tree_assert_unchanged (g);
   v2v_guest_close (g);
 }
@@ -77,7 +74,7 @@ test_constructed_consoles_of_xen_and_virtio_are_taken_out (void **state)
   struct v2v_guest *g = open_tree (tree, NULL);
   (void) state;
 
-  fix (g, false);
+  fix (g);
   guest_tree_assert_text (tree, "/etc/default/grub",
                           "# console=hvc0\n"
                           "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\n"
@@ -112,7 +109,7 @@ test_constructed_quotes_inside_of_default_grub_stay_whole (void **state)
   struct v2v_guest *g = open_tree (tree, NULL);
   (void) state;
 
-  fix (g, false);
+  fix (g);
   guest_tree_assert_text (tree, "/etc/default/grub",
                           "GRUB_CMDLINE_LINUX=\"dyndbg=\\\"file a.c +p\\\"\"\n"
                           "GRUB_CMDLINE_LINUX=\"console=hvc0 a\"'b c'\n"
@@ -150,7 +147,7 @@ test_constructed_serial_console_and_rootdelay_when_asked_for (void **state)
   struct v2v_guest *g = open_tree (tree, &opts);
   (void) state;
 
-  fix (g, false);
+  fix (g);
   guest_tree_assert_text (
       tree, "/etc/default/grub",
       "GRUB_CMDLINE_LINUX_DEFAULT=\"quiet\"\nGRUB_CMDLINE_LINUX=\"console=tty0 "
@@ -190,7 +187,7 @@ test_constructed_old_kernels_get_numa_off (void **state)
   assert_true (linux_wants_numa_off ("2.6.36"));
   assert_false (linux_wants_numa_off ("2.6.37"));
   assert_false (linux_wants_numa_off ("6.1.0"));
-  fix (g, false);
+  fix (g);
   guest_tree_assert_text (tree, "/boot/grub/grub.conf",
                           "kernel /vmlinuz-2.6.32-431.el6.x86_64 ro numa=off\n"
                           "kernel /vmlinuz-2.6.32-504.el6.x86_64 ro\n"
@@ -200,70 +197,107 @@ test_constructed_old_kernels_get_numa_off (void **state)
   test_tmpdir_remove (tree);
 }
 
-/* ---- mkconfig ---- */
+/* ---- what mkconfig would say ---- */
 
-static struct {
-  char command[256];
-  const char *tree, *makes;
-  int status;
-} mkconfig;
-
-static int
-fake_run (void *h, const char *const argv[], unsigned seconds, int *ret_status,
-          char **ret_output, struct v2v_error **err)
-{
-  (void) h;
-  (void) seconds;
-  (void) err;
-  mkconfig.command[0] = '\0';
-  for (size_t i = 0; argv[i] != NULL; ++i)
-    snprintf (mkconfig.command + strlen (mkconfig.command),
-              sizeof mkconfig.command - strlen (mkconfig.command), "%s%s",
-              i ? "|" : "", argv[i]);
-  guest_tree_write (mkconfig.tree, "/boot/grub2/grub.cfg", mkconfig.makes);
-  *ret_status = mkconfig.status;
-  *ret_output = NULL;
-  return 0;
-}
-
+/* Whatever shape the value has, the next update-grub says what grub.cfg says
+ * now: once, and with what was there before. */
 static void
-test_constructed_stale_configuration_is_made_again_or_stays (void **state)
+test_constructed_options_survive_the_next_update_grub (void **state)
 {
+#define ADDED "console=tty0 console=ttyS0,115200n8"
+  static const struct v2v_guest_opts opts = { .serial_console = true };
   static const struct {
-    const char *makes;
-    int status;
-    const char *stays;
+    const char *before, *after;
   } cases[] = {
-    { "\tlinux /new\n", 0, "\tlinux /new\n" },
-    { "insmod blscfg\nblscfg\n", 0, "insmod blscfg\nblscfg\n" },
-    { "\tlinux /new\n", 1, "\tlinux /old\n" },
-    { "", 0, "\tlinux /old\n" },
+    { "GRUB_CMDLINE_LINUX=\n", "GRUB_CMDLINE_LINUX=\"" ADDED "\"\n" },
+    { "GRUB_CMDLINE_LINUX=quiet # mine\n",
+      "GRUB_CMDLINE_LINUX=\"quiet " ADDED "\" # mine\n" },
+    { "GRUB_TIMEOUT=5", "GRUB_TIMEOUT=5\nGRUB_CMDLINE_LINUX="
+                        "\"$GRUB_CMDLINE_LINUX " ADDED "\"\n" },
+    { "GRUB_CMDLINE_LINUX=\"a \\\n b\"\n",
+      "GRUB_CMDLINE_LINUX=\"a \\\n b\"\n"
+      "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX " ADDED "\"\n" },
+    { "GRUB_CMDLINE_LINUX=$X\n",
+      "GRUB_CMDLINE_LINUX=$X\n"
+      "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX " ADDED "\"\n" },
+    { "GRUB_CMDLINE_LINUX=\"\"\n"
+      "GRUB_CMDLINE_LINUX_DEFAULT=\"console=ttyS0,9600\"\n",
+      NULL },
   };
   (void) state;
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i) {
     char *tree = guest_tree_make (empty);
-    struct v2v_guest *g = open_tree (tree, NULL);
-    struct v2v_guest_ops ops = *g->ops;
+    struct v2v_guest *g = open_tree (tree, &opts);
 
-    guest_tree_write (tree, "/usr/sbin/grub2-mkconfig", "");
-    guest_tree_write (tree, "/boot/grub2/grub.cfg", "\tlinux /old\n");
-    ops.run = fake_run;
-    g->ops = &ops;
-    mkconfig.tree = tree;
-    mkconfig.makes = cases[i].makes;
-    mkconfig.status = cases[i].status;
-    fix (g, true);
-    assert_string_equal (mkconfig.command,
-                         "/usr/bin/env|GRUB_DISABLE_OS_PROBER=true|"
-                         "/usr/sbin/grub2-mkconfig|-o|/boot/grub2/grub.cfg");
-    guest_tree_assert_text (tree, "/boot/grub2/grub.cfg", cases[i].stays);
-    assert_int_equal (v2v_findings_find (v2v_guest_findings (g),
-                                         "guest.boot.config-failed") != NULL,
-                      i >= 2);
+    guest_tree_write (tree, "/etc/default/grub", cases[i].before);
+    fix (g);
+    guest_tree_assert_text (tree, "/etc/default/grub",
+                            cases[i].after ? cases[i].after : cases[i].before);
     v2v_guest_close (g);
+    assert_stable (tree, &opts);
     test_tmpdir_remove (tree);
   }
+}
+
+/* Ubuntu's cloud images: a file that is read later sets the variable anew. */
+static void
+test_constructed_ubuntu_grub_d_file_has_the_last_word (void **state)
+{
+  static const struct v2v_guest_opts opts = { .rootdelay_seconds = 60 };
+  static const struct guest_tree_entry files[] = {
+    { "/etc/default/grub", "GRUB_TIMEOUT=0\n", NULL, 0 },
+    { "/etc/default/grub.d/50-cloudimg-settings.cfg",
+      "GRUB_CMDLINE_LINUX='net.ifnames=0'\n", NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct v2v_guest *g = open_tree (tree, &opts);
+  (void) state;
+
+  fix (g);
+  guest_tree_assert_text (tree, "/etc/default/grub", "GRUB_TIMEOUT=0\n");
+  guest_tree_assert_text (tree, "/etc/default/grub.d/50-cloudimg-settings.cfg",
+                          "GRUB_CMDLINE_LINUX='net.ifnames=0 rootdelay=60'\n");
+  v2v_guest_close (g);
+  assert_stable (tree, &opts);
+  test_tmpdir_remove (tree);
+}
+
+/* RHEL 8 with UEFI has the environment block on the EFI partition; where it has
+ * no kernelopts, grub.cfg gives the entries its own. */
+static void
+test_constructed_rhel8_kernelopts_are_changed_in_both_places (void **state)
+{
+  static const struct v2v_guest_opts opts = { .rootdelay_seconds = 60 };
+  static const struct guest_tree_entry files[] = {
+    { "/boot/efi/EFI/redhat/grubenv",
+      "# GRUB Environment Block\nkernelopts=root=/dev/mapper/r ro\n"
+      "##########################################",
+      NULL, 0 },
+    { "/boot/efi/EFI/redhat/grub.cfg",
+      "if [ -z \"${kernelopts}\" ]; then\n"
+      "  set kernelopts=\"root=/dev/mapper/r ro \"\nfi\n",
+      NULL, 0 },
+    { "/boot/loader/entries/a.conf",
+      "linux /vmlinuz-4.18\noptions $kernelopts $tuned_params\n", NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct v2v_guest *g = open_tree (tree, &opts);
+  (void) state;
+
+  fix (g);
+  guest_tree_assert_has (tree, "/boot/efi/EFI/redhat/grubenv",
+                         "kernelopts=root=/dev/mapper/r ro rootdelay=60\n#");
+  guest_tree_assert_has (tree, "/boot/efi/EFI/redhat/grub.cfg",
+                         "  set kernelopts=\"root=/dev/mapper/r ro  "
+                         "rootdelay=60\"\n");
+  guest_tree_assert_has (tree, "/boot/loader/entries/a.conf",
+                         "options $kernelopts $tuned_params\n");
+  v2v_guest_close (g);
+  assert_stable (tree, &opts);
+  test_tmpdir_remove (tree);
 }
 
 /* ---- the fallback loader ---- */
@@ -285,7 +319,7 @@ test_constructed_debian_shim_becomes_the_fallback (void **state)
   struct v2v_guest *g = open_tree (tree, NULL);
   (void) state;
 
-  fix (g, false);
+  fix (g);
   guest_tree_assert_text (tree, "/boot/efi/EFI/BOOT/BOOTX64.EFI", "shim");
   guest_tree_assert_text (tree, "/boot/efi/EFI/BOOT/grubx64.efi", "grub");
   guest_tree_assert_text (tree, "/boot/efi/EFI/BOOT/mmx64.efi", "mok");
@@ -325,7 +359,7 @@ test_constructed_rhel6_legacy_grub_takes_its_configuration_along (void **state)
   struct v2v_guest *g = open_tree (tree, NULL);
   (void) state;
 
-  fix (g, false);
+  fix (g);
   guest_tree_assert_text (tree, "/boot/efi/EFI/BOOT/BOOTX64.EFI", "legacy");
   guest_tree_assert_text (tree, "/boot/efi/EFI/BOOT/BOOTX64.CONF",
                           "default=0\n");
@@ -346,7 +380,7 @@ test_constructed_arch_systemd_boot_in_boot_itself (void **state)
   struct v2v_guest *g = open_tree (tree, NULL);
   (void) state;
 
-  fix (g, false);
+  fix (g);
   guest_tree_assert_text (tree, "/boot/EFI/BOOT/BOOTX64.EFI", "sd");
   v2v_guest_close (g);
   assert_stable (tree, NULL);
@@ -367,7 +401,7 @@ test_constructed_no_loader_is_critical_and_generation_1_needs_none (
   const struct v2v_finding *f;
   (void) state;
 
-  fix (g, false);
+  fix (g);
   f = v2v_findings_find (v2v_guest_findings (g), "guest.boot.no-fallback");
   assert_non_null (f);
   assert_int_equal (f->severity, V2V_CRITICAL);
@@ -436,8 +470,10 @@ main (void)
     cmocka_unit_test (
         test_constructed_serial_console_and_rootdelay_when_asked_for),
     cmocka_unit_test (test_constructed_old_kernels_get_numa_off),
+    cmocka_unit_test (test_constructed_options_survive_the_next_update_grub),
+    cmocka_unit_test (test_constructed_ubuntu_grub_d_file_has_the_last_word),
     cmocka_unit_test (
-        test_constructed_stale_configuration_is_made_again_or_stays),
+        test_constructed_rhel8_kernelopts_are_changed_in_both_places),
     cmocka_unit_test (test_constructed_debian_shim_becomes_the_fallback),
     cmocka_unit_test (
         test_constructed_fallback_that_is_there_in_any_case_stays),

@@ -541,6 +541,87 @@ test_constructed_debian_two_luks_entries_get_initramfs_for_the_root (
   }
 }
 
+/* LVM inside of LUKS, LUKS inside of LVM: what the root stands on decides. */
+static void
+test_constructed_debian_luks_and_lvm_are_followed_to_the_container (
+    void **state)
+{
+  static const struct {
+    const char *layers[4][2]; /* device, below */
+    const char *root, *first, *second;
+  } cases[] = {
+    { { { "/dev/mapper/v2v-crypt1-sda5", "/dev/sda5" },
+        { "/dev/mapper/v2v-crypt2-sdb1", "/dev/sdb1" },
+        { "/dev/vg", "/dev/mapper/v2v-crypt1-sda5" },
+        { "/dev/vg2", "/dev/mapper/v2v-crypt2-sdb1" } },
+      "/dev/vg/root",
+      ",initramfs",
+      "" },
+    { { { "/dev/mapper/v2v-crypt2-sdb1", "/dev/sdb1" },
+        { "/dev/vg", "/dev/mapper/v2v-crypt2-sdb1" } },
+      "btrfsvol:/dev/vg/root/@",
+      "",
+      ",initramfs" },
+    /* Both are physical volumes of one group. */
+    { { { "/dev/mapper/v2v-crypt1-sda5", "/dev/sda5" },
+        { "/dev/mapper/v2v-crypt2-sdb1", "/dev/sdb1" },
+        { "/dev/vg", "/dev/mapper/v2v-crypt1-sda5" },
+        { "/dev/vg", "/dev/mapper/v2v-crypt2-sdb1" } },
+      "/dev/vg/root",
+      ",initramfs",
+      ",initramfs" },
+    /* A plain group, an encrypted data disk. */
+    { { { "/dev/mapper/v2v-crypt2-sdb1", "/dev/sdb1" },
+        { "/dev/vg", "/dev/sda5" } },
+      "/dev/vg/root",
+      ",initramfs",
+      "" },
+    /* The container is a logical volume. */
+    { { { "/dev/mapper/v2v-crypt1", "/dev/vg-a/crypt" },
+        { "/dev/vg-a", "/dev/sda3" } },
+      "/dev/mapper/v2v-crypt1",
+      "",
+      "" },
+    /* RAID below: nobody knows. */
+    { { { "/dev/vg", "/dev/md0" } },
+      "/dev/vg/root",
+      ",initramfs",
+      ",initramfs" },
+  };
+  static const char text[] = "one UUID=" L " none luks%s\n"
+                             "two /dev/disk/by-uuid/" D " none luks%s\n"
+                             "lv /dev/mapper/vg--a-crypt none luks%s\n";
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i) {
+    const struct guest_tree_entry files[] = {
+      { "/etc/initramfs-tools/initramfs.conf", "", NULL, 0 },
+      { NULL, NULL, NULL, 0 },
+    };
+    char *tree = guest_tree_make (files);
+    struct v2v_guest *g = open_guest (tree);
+    char before[512], after[512];
+
+    add_filesystem (g, "/dev/vg-a/crypt", "crypto_LUKS", "99", NULL);
+    for (size_t k = 0; k < 4 && cases[i].layers[k][0] != NULL; ++k) {
+      struct v2v_os_layer *layer = v2v_os_add_layer (v2v_guest_os (g));
+
+      assert_non_null (layer);
+      layer->device = strdup (cases[i].layers[k][0]);
+      layer->below = strdup (cases[i].layers[k][1]);
+    }
+    snprintf (before, sizeof before, text, "", "", "");
+    snprintf (after, sizeof after, text, cases[i].first, cases[i].second,
+              i >= 4 ? ",initramfs" : "");
+    guest_tree_write (tree, "/etc/crypttab", before);
+    add_mount (g, "/", cases[i].root);
+    remap (g, NULL);
+    guest_tree_assert_text (tree, "/etc/crypttab", after);
+    v2v_guest_close (g);
+    test_tmpdir_remove (tree);
+  }
+}
+
 /* The list of lvm.conf ends at the ']' outside of strings. */
 static void
 test_constructed_lvm_filters_with_classes_stay_whole (void **state)
@@ -557,7 +638,16 @@ test_constructed_lvm_filters_with_classes_stay_whole (void **state)
       "filter = [ \"r|/dev/drbd[0-9]|\" ] # not /dev/sda" },
     { "filter = [ \"a|/dev/sd[a-z]|\",", NULL },
     { "filter = [ \"a|/dev/sd[a-z]|\", # ]", NULL },
-    { "filter = \"a|/dev/sd[a-z]|\"", NULL },
+    { "filter = \"a|/dev/sd[a-z]|\"", "filter = [ \"a|.*|\" ]" },
+    { "filter = \"a|/dev/sd[a-z]|", NULL },
+    /* On several lines, with a comment; what follows stays. */
+    { "devices {\n  filter = [\n   \"a|/dev/mapper|\", # ] mine\n"
+      "   \"a|/dev/sda2|\",\n   \"r|.*|\"\n  ]\n  x=1\n"
+      "  devices/global_filter=[ \"r|/dev/nvme|\"\n]\n}\n",
+      "devices {\n  filter = [ \"a|.*|\" ]\n  x=1\n"
+      "  devices/global_filter=[ \"a|.*|\" ]\n}\n" },
+    { "filter = [\n \"r|/dev/drbd|\",\n \"a|.*|\" ]\n",
+      "filter = [\n \"r|/dev/drbd|\",\n \"a|.*|\" ]\n" },
   };
   (void) state;
 
@@ -579,6 +669,55 @@ test_constructed_lvm_filters_with_classes_stay_whole (void **state)
     assert_stable (tree);
     test_tmpdir_remove (tree);
   }
+}
+
+/* RHEL in FIPS mode, Gentoo, Alpine; and mkconfig's switch, by which the next
+ * update would name the root by its device again. */
+static void
+test_constructed_arguments_and_switches_of_other_systems (void **state)
+{
+  static const struct guest_tree_entry files[] = {
+    { "/boot/vmlinuz-1", "k", NULL, 0 },
+    { "/boot/initrd.img-1", "i", NULL, 0 },
+    { "/etc/default/grub",
+      "GRUB_CMDLINE_LINUX=\"fips=1 boot=/dev/sda1 nfsboot=/dev/sda1\"\n"
+      "GRUB_DISABLE_LINUX_UUID=true\n#GRUB_DISABLE_UUID=true\n"
+      "GRUB_DISABLE_UUID=\"true\" # x\nGRUB_DISABLE_RECOVERY=true\n",
+      NULL, 0 },
+    { "/etc/update-extlinux.conf",
+      "default_kernel_opts=\"cryptroot=/dev/sda5 cryptdm=root\"\n", NULL, 0 },
+    { "/boot/grub/grub.conf",
+      "#boot=/dev/sda\nkernel /k root=/dev/ram0 crypt_root=/dev/sda5\n", NULL,
+      0 },
+    { "/etc/multipath/conf.d/a.conf", "wwid 36000c29aa\n", NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct v2v_guest *g = open_guest (tree);
+  struct linux_guest l = { .g = g, .os = v2v_guest_os (g) };
+  struct v2v_error *err = NULL;
+  (void) state;
+
+  assert_ok (linux_find_kernels (&l, &err), err);
+  assert_ok (linux_remap_devices (&l, &err), err);
+  linux_kernels_clear (&l);
+  guest_tree_assert_text (
+      tree, "/etc/default/grub",
+      "GRUB_CMDLINE_LINUX=\"fips=1 boot=UUID=" B " nfsboot=/dev/sda1\"\n"
+      "GRUB_DISABLE_LINUX_UUID=false\n#GRUB_DISABLE_UUID=true\n"
+      "GRUB_DISABLE_UUID=\"false\" # x\nGRUB_DISABLE_RECOVERY=true\n");
+  guest_tree_assert_text (tree, "/etc/update-extlinux.conf",
+                          "default_kernel_opts=\"cryptroot=UUID=" L
+                          " cryptdm=root\"\n");
+  guest_tree_assert_text (
+      tree, "/boot/grub/grub.conf",
+      "#boot=/dev/sda\nkernel /k root=/dev/ram0 crypt_root=UUID=" L "\n");
+  assert_int_equal (v2v_guest_findings (g)->len, 1);
+  assert_string_equal (v2v_guest_findings (g)->ptr[0].subject,
+                       "/etc/multipath/conf.d/a.conf:1");
+  v2v_guest_close (g);
+  assert_stable (tree);
+  test_tmpdir_remove (tree);
 }
 
 static void
@@ -640,7 +779,10 @@ main (void)
         test_constructed_device_map_kdump_mdadm_lvm_and_mount_units),
     cmocka_unit_test (
         test_constructed_debian_two_luks_entries_get_initramfs_for_the_root),
+    cmocka_unit_test (
+        test_constructed_debian_luks_and_lvm_are_followed_to_the_container),
     cmocka_unit_test (test_constructed_lvm_filters_with_classes_stay_whole),
+    cmocka_unit_test (test_constructed_arguments_and_switches_of_other_systems),
     cmocka_unit_test (test_constructed_rhel9_list_of_lvm_devices_is_removed),
     cmocka_unit_test (test_constructed_lilo_is_refused_unless_grub_is_there),
   };

@@ -202,6 +202,83 @@ test_constructed_boot_entries_are_read_for_a_few_words_only (void **state)
   done (&l, tree);
 }
 
+/* kernel-install copies to the EFI partition, and what is in /boot is not what
+ * is started. */
+static void
+test_constructed_debian_systemd_boot_starts_the_copies (void **state)
+{
+#define ESP "/boot/efi/debian/6.1.0-18-amd64/"
+  static const struct guest_tree_entry files[] = {
+    { "/lib/modules/6.1.0-18-amd64/modules.dep", "", NULL, 0 },
+    { "/lib/modules/6.1.0-1-amd64/modules.dep", "", NULL, 0 },
+    { "/boot/vmlinuz-6.1.0-18-amd64", "k", NULL, 0 },
+    { "/boot/initrd.img-6.1.0-18-amd64", "i", NULL, 0 },
+    { "/boot/vmlinuz-6.1.0-1-amd64", "k", NULL, 0 },
+    { ESP "linux", "k", NULL, 0 },
+    { ESP "initrd.img-6.1.0-18-amd64", "i", NULL, 0 },
+    { "/boot/efi/loader/entries/debian-6.1.0-18-amd64.conf",
+      "title Debian\nversion 6.1.0-18-amd64\n"
+      "linux /debian/6.1.0-18-amd64/linux\n"
+      "initrd /debian/6.1.0-18-amd64/initrd.img-6.1.0-18-amd64\n",
+      NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct linux_guest l = find (tree, "debian");
+  (void) state;
+
+  assert_int_equal (l.nr_kernels, 2);
+  assert_kernel (&l.kernels[0], "6.1.0-1-amd64", "/boot/vmlinuz-6.1.0-1-amd64",
+                 NULL);
+  assert_false (l.kernels[0].offered);
+  assert_kernel (&l.kernels[1], "6.1.0-18-amd64", ESP "linux",
+                 ESP "initrd.img-6.1.0-18-amd64");
+  assert_true (l.kernels[1].offered);
+  linux_kernels_clear (&l);
+  v2v_guest_close (l.g);
+  /* Files under names of their own: the entry says the version. */
+  guest_tree_write (tree, "/boot/efi/k.efi", "k");
+  guest_tree_write (tree, "/boot/efi/i.img", "i");
+  guest_tree_write (tree, "/boot/efi/loader/entries/debian-6.1.0-18-amd64.conf",
+                    "linux /k.efi\ninitrd /i.img\nversion 6.1.0-18-amd64\n");
+  l = find (tree, "debian");
+  assert_kernel (&l.kernels[1], "6.1.0-18-amd64", "/boot/efi/k.efi",
+                 "/boot/efi/i.img");
+  done (&l, tree);
+}
+
+/* SLES and Debian's own entries name links. */
+static void
+test_constructed_links_in_entries_lead_to_the_files (void **state)
+{
+  static const struct guest_tree_entry files[] = {
+    { "/lib/modules/5.3.18-default/modules.dep", "", NULL, 0 },
+    { "/lib/modules/5.3.17-default/modules.dep", "", NULL, 0 },
+    { "/boot/vmlinuz-5.3.18-default", "k", NULL, 0 },
+    { "/boot/vmlinuz-5.3.17-default", "k", NULL, 0 },
+    { "/boot/initrd-5.3.18-default", "i", NULL, 0 },
+    { "/boot/initrd-5.3.17-default", "i", NULL, 0 },
+    { "/boot/vmlinuz", NULL, "vmlinuz-5.3.18-default", 0 },
+    { "/boot/initrd", NULL, "/boot/initrd-5.3.18-default", 0 },
+    { "/boot/loop", NULL, "loop", 0 },
+    { "/boot/grub/menu.lst",
+      "kernel /boot/vmlinuz root=/dev/sda2\ninitrd /boot/initrd\n"
+      "kernel /boot/loop\n",
+      NULL, 0 },
+    { NULL, NULL, NULL, 0 },
+  };
+  char *tree = guest_tree_make (files);
+  struct linux_guest l = find (tree, "sles");
+  (void) state;
+
+  assert_int_equal (l.nr_kernels, 2);
+  assert_false (l.kernels[0].offered);
+  assert_kernel (&l.kernels[1], "5.3.18-default",
+                 "/boot/vmlinuz-5.3.18-default", "/boot/initrd-5.3.18-default");
+  assert_true (l.kernels[1].offered);
+  done (&l, tree);
+}
+
 static void
 test_constructed_unified_kernel_image_is_found (void **state)
 {
@@ -426,6 +503,8 @@ main (void)
     cmocka_unit_test (test_constructed_grub_entry_names_an_unusual_initramfs),
     cmocka_unit_test (
         test_constructed_boot_entries_are_read_for_a_few_words_only),
+    cmocka_unit_test (test_constructed_debian_systemd_boot_starts_the_copies),
+    cmocka_unit_test (test_constructed_links_in_entries_lead_to_the_files),
     cmocka_unit_test (test_constructed_unified_kernel_image_is_found),
     cmocka_unit_test (test_constructed_unified_image_is_of_exactly_one_version),
     cmocka_unit_test (
