@@ -127,7 +127,10 @@ struct vhd_writer {
   uint8_t *dirty;   /* one bit per sector of the BAT */
   uint8_t *fresh;   /* in place: one bit per block that the BAT in the file does
                      not show yet */
+  uint8_t *marked;  /* new dynamic file: one bit per block whose bitmap this
+                     writer has written; see write_marking */
   uint8_t *scratch; /* bitmap_bytes */
+  uint8_t *ones;    /* bitmap_bytes of 0xff; never changes */
   struct vhd_pending *pending;
   size_t nr_pending;
 };

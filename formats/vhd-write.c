@@ -7,6 +7,11 @@
  * lie in the order of their allocation and nothing is longer than the data
  * needs.
  *
+ * The bitmap of a block in a new dynamic file is all ones (the rest of the
+ * block is a hole and reads as the zeros it stands for).  It goes into the file
+ * with the first data, in one system call: by itself it would wait, with the
+ * lock held, for another thread's data to get into the page they share.
+ *
  * In place the order makes every moment a consistent one:
  *   1. a new block is placed behind the data.  The footer is written at the
  *      new end before the old one is overwritten, and the copy at offset 0
@@ -58,20 +63,26 @@ vhd_writer_new (const struct vhd *h, bool in_place, struct v2v_error **err)
     return w;
   w->dirty = calloc (h->nr_blocks / ENTRIES_PER_SECTOR / 8 + 1, 1);
   w->fresh = calloc (h->nr_blocks / 8 + 1, 1);
+  w->marked = calloc (h->nr_blocks / 8 + 1, 1);
   w->scratch = malloc (h->bitmap_bytes);
   if (in_place)
     w->pending = calloc (VHD_PENDING_SLOTS, sizeof w->pending[0]);
-  if (w->dirty == NULL || w->fresh == NULL || w->scratch == NULL ||
+  w->ones = malloc (h->bitmap_bytes);
+  if (w->dirty == NULL || w->fresh == NULL || w->marked == NULL ||
+      w->scratch == NULL || w->ones == NULL ||
       (in_place && w->pending == NULL)) {
     free (w->dirty);
     free (w->fresh);
+    free (w->marked);
     free (w->scratch);
+    free (w->ones);
     free (w->pending);
     pthread_mutex_destroy (&w->lock);
     free (w);
     v2v_fail_nomem (err);
     return NULL;
   }
+  memset (w->ones, 0xff, h->bitmap_bytes);
   return w;
 }
 
@@ -98,7 +109,9 @@ vhd_writer_free (struct vhd *h)
   free (w->pending);
   free (w->dirty);
   free (w->fresh);
+  free (w->marked);
   free (w->scratch);
+  free (w->ones);
   pthread_mutex_destroy (&w->lock);
   free (w);
   h->writer = NULL;
@@ -220,7 +233,7 @@ mark_present (struct vhd *h, uint64_t block, uint64_t in_block, uint64_t len,
   V2V_LOCK_SCOPE (&w->lock);
 
   if (!w->in_place && h->footer.type == VHD_DYNAMIC)
-    return 0; /* all ones since the block was allocated */
+    return 0; /* all ones: write_marking */
   if (w->in_place && !get_bit (w->fresh, block))
     return set_bits_later (h, block, first, n, err);
   return set_bits_now (h, block, first, n, err);
@@ -228,9 +241,16 @@ mark_present (struct vhd *h, uint64_t block, uint64_t in_block, uint64_t len,
 
 /* ---- allocation ---- */
 
-/* Place BLOCK behind the last one; the lock is held.  Its bitmap is written:
- * all ones in a dynamic disk (the rest of the block is a hole and reads as
- * the zeros it stands for), all zeros in a differencing one.
+/* Bitmaps are written by write_marking. */
+static bool
+marks_late (const struct vhd *h)
+{
+  return !h->writer->in_place && h->footer.type == VHD_DYNAMIC;
+}
+
+/* Place BLOCK behind the last one; the lock is held.  Unless that comes later
+ * its bitmap is written: all ones in a dynamic disk, all zeros in a
+ * differencing one.
  */
 static int
 allocate (struct vhd *h, uint64_t block, struct v2v_error **err)
@@ -244,10 +264,12 @@ allocate (struct vhd *h, uint64_t block, struct v2v_error **err)
                      v2v_io_name (h->file));
   if (w->in_place && vhd_write_footer (h, VHD_FOOTER_COOKIE, end, err) == -1)
     return -1;
-  memset (w->scratch, h->footer.type == VHD_DYNAMIC ? 0xff : 0,
-          h->bitmap_bytes);
-  if (v2v_io_pwrite (h->file, w->scratch, h->bitmap_bytes, start, err) == -1)
-    return -1;
+  if (!marks_late (h)) {
+    memset (w->scratch, h->footer.type == VHD_DYNAMIC ? 0xff : 0,
+            h->bitmap_bytes);
+    if (v2v_io_pwrite (h->file, w->scratch, h->bitmap_bytes, start, err) == -1)
+      return -1;
+  }
   h->bat[block] = (uint32_t) (start / VHD_SECTOR);
   put_bit (w->dirty, block / ENTRIES_PER_SECTOR, true);
   put_bit (w->fresh, block, true);
@@ -275,6 +297,51 @@ place_of (struct vhd *h, uint64_t block, bool wanted, uint64_t *ret,
   return 0;
 }
 
+/* Whether BLOCK's bitmap has to go with the next data. */
+static bool
+wants_mark (struct vhd *h, uint64_t block)
+{
+  struct vhd_writer *w = h->writer;
+  V2V_LOCK_SCOPE (&w->lock);
+
+  return marks_late (h) && !get_bit (w->marked, block);
+}
+
+static void
+set_marked (struct vhd *h, uint64_t block)
+{
+  struct vhd_writer *w = h->writer;
+  V2V_LOCK_SCOPE (&w->lock);
+
+  put_bit (w->marked, block, true);
+}
+
+/* Data of a block that is placed, LEN bytes at PLACE + IN_BLOCK, with the
+ * block's bitmap if this writer has not written it yet.  Two threads may both
+ * write it: it is the same.  A copy that is resumed writes it once more, since
+ * the one before may have died between placing the block and writing to it.
+ */
+static int
+write_marking (struct vhd *h, uint64_t block, uint64_t place, const void *buf,
+               size_t len, uint64_t in_block, struct v2v_error **err)
+{
+  struct vhd_writer *w = h->writer;
+
+  if (!wants_mark (h, block))
+    return v2v_io_pwrite (h->file, buf, len, place + in_block, err);
+  if (in_block == 0) {
+    if (v2v_io_pwrite_pair (h->file, w->ones, h->bitmap_bytes, buf, len,
+                            place - h->bitmap_bytes, err) == -1)
+      return -1;
+  }
+  else if (v2v_io_pwrite (h->file, w->ones, h->bitmap_bytes,
+                          place - h->bitmap_bytes, err) == -1 ||
+           v2v_io_pwrite (h->file, buf, len, place + in_block, err) == -1)
+    return -1;
+  set_marked (h, block);
+  return 0;
+}
+
 /* ---- the slots ---- */
 
 int
@@ -294,7 +361,7 @@ vhd_write (void *vh, const void *buf, size_t len, uint64_t offset,
     uint64_t place;
 
     if (place_of (h, block, true, &place, err) == -1 ||
-        v2v_io_pwrite (h->file, p, n, place + in_block, err) == -1 ||
+        write_marking (h, block, place, p, n, in_block, err) == -1 ||
         mark_present (h, block, in_block, n, err) == -1)
       return -1;
     p += n;
@@ -350,8 +417,15 @@ vhd_reserve (void *vh, uint64_t len, uint64_t offset, struct v2v_run *ret,
   block = offset / h->header.block_size;
   in_block = offset % h->header.block_size;
   n = v2v_min_u64 (len, h->header.block_size - in_block);
-  if (place_of (h, block, true, &place, err) == -1 ||
-      mark_present (h, block, in_block, n, err) == -1)
+  if (place_of (h, block, true, &place, err) == -1)
+    return -1;
+  if (wants_mark (h, block)) {
+    if (v2v_io_pwrite (h->file, h->writer->ones, h->bitmap_bytes,
+                       place - h->bitmap_bytes, err) == -1)
+      return -1;
+    set_marked (h, block);
+  }
+  if (mark_present (h, block, in_block, n, err) == -1)
     return -1;
   *ret = (struct v2v_run){ h->file, place + in_block, n };
   return 0;

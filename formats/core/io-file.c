@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #ifdef HAVE_LINUX_FS_H
@@ -57,6 +58,18 @@ file_pread (void *vh, void *buf, size_t len, uint64_t offset,
   return 0;
 }
 
+/* A page that is cut by the end of a range belongs to the next range: written
+ * back by both it would be waited for twice. */
+static struct v2v_io_range
+whole_pages (uint64_t offset, uint64_t length)
+{
+  const uint64_t page = 4096; /* a multiple of the page's size is as good */
+  const uint64_t start = offset / page * page;
+  const uint64_t end = (offset + length) / page * page;
+
+  return (struct v2v_io_range){ start, end > start ? end - start : 0 };
+}
+
 /* Start the write-back of what was just written, and give back the pages of
  * what was written some time ago: a copy then goes through the same few MiB of
  * page cache instead of pushing out everybody else's.  On a virtual machine
@@ -67,15 +80,18 @@ static int
 write_behind (struct v2v_io_file *f, uint64_t offset, uint64_t length,
               struct v2v_error **err)
 {
+  const struct v2v_io_range now = whole_pages (offset, length);
   struct v2v_io_range old;
 
+  if (now.length == 0)
+    return 0;
   /* Advice only: v2v_io_sync reports what goes wrong. */
-  (void) sync_file_range (f->fd, (off_t) offset, (off_t) length,
+  (void) sync_file_range (f->fd, (off_t) now.offset, (off_t) now.length,
                           SYNC_FILE_RANGE_WRITE);
   {
     V2V_LOCK_SCOPE (&f->behind_lock);
     old = f->behind[f->behind_next];
-    f->behind[f->behind_next] = (struct v2v_io_range){ offset, length };
+    f->behind[f->behind_next] = now;
     f->behind_next = (f->behind_next + 1) % V2V_IO_BEHIND;
   }
   if (old.length == 0)
@@ -117,6 +133,45 @@ file_pwrite (void *vh, const void *buf, size_t len, uint64_t offset,
   }
   if (f->early_writeback && total >= EARLY_WRITEBACK_MIN)
     return write_behind (f, start, total, err);
+  return 0;
+}
+
+/* Continues after a short write like file_pwrite. */
+static int
+file_pwrite_pair (void *vh, const void *head, size_t head_len, const void *buf,
+                  size_t len, uint64_t offset, struct v2v_error **err)
+{
+  struct v2v_io_file *f = vh;
+  const size_t total = head_len + len;
+  size_t done = 0;
+
+  while (done < head_len) {
+    const struct iovec v[2] = {
+      { .iov_base = (char *) head + done, .iov_len = head_len - done },
+      { .iov_base = (void *) buf, .iov_len = len },
+    };
+    const ssize_t n = pwritev (f->fd, v, 2, (off_t) (offset + done));
+
+    if (n == -1 && errno == EINTR)
+      continue;
+    if (n == -1)
+      return v2v_fail_errno (err, "writing %zu bytes at %" PRIu64, total - done,
+                             offset + done);
+    done += (size_t) n;
+  }
+  while (done < total) {
+    const ssize_t n = pwrite (f->fd, (const char *) buf + (done - head_len),
+                              total - done, (off_t) (offset + done));
+
+    if (n == -1 && errno == EINTR)
+      continue;
+    if (n == -1)
+      return v2v_fail_errno (err, "writing %zu bytes at %" PRIu64, total - done,
+                             offset + done);
+    done += (size_t) n;
+  }
+  if (f->early_writeback && total >= EARLY_WRITEBACK_MIN)
+    return write_behind (f, offset, total, err);
   return 0;
 }
 
@@ -235,6 +290,7 @@ static const struct v2v_io_ops file_ops = {
   .kind = "file",
   .pread = file_pread,
   .pwrite = file_pwrite,
+  .pwrite_pair = file_pwrite_pair,
   .resize = file_resize,
   .sync = file_sync,
   .extents = file_extents,

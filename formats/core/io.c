@@ -160,6 +160,29 @@ v2v_io_pwrite (struct v2v_io *io, const void *buf, size_t len, uint64_t offset,
 }
 
 int
+v2v_io_pwrite_pair (struct v2v_io *io, const void *head, size_t head_len,
+                    const void *buf, size_t len, uint64_t offset,
+                    struct v2v_error **err)
+{
+  uint64_t end;
+
+  if (io->ops->pwrite_pair == NULL) {
+    if (v2v_io_pwrite (io, head, head_len, offset, err) == -1)
+      return -1;
+    return v2v_io_pwrite (io, buf, len, offset + head_len, err);
+  }
+  if (!v2v_add_u64 (offset, head_len, &end) || !v2v_add_u64 (end, len, &end) ||
+      end > INT64_MAX)
+    return v2v_fail (err, V2V_ERR_IO,
+                     "%s: writing at %" PRIu64 ", beyond what a file can hold",
+                     io->name, offset);
+  if (io->ops->pwrite_pair (io->h, head, head_len, buf, len, offset, err) == -1)
+    return v2v_prefix (err, "%s", io->name);
+  grow_size (io, end);
+  return 0;
+}
+
+int
 v2v_io_resize (struct v2v_io *io, uint64_t size, struct v2v_error **err)
 {
   if (io->ops->resize == NULL)

@@ -44,6 +44,10 @@ struct v2v_io_ops {
                 struct v2v_error **err);
   int (*pwrite) (void *h, const void *buf, size_t len, uint64_t offset,
                  struct v2v_error **err);
+  /* HEAD at OFFSET and BUF right behind it; NULL: by two calls of pwrite. */
+  int (*pwrite_pair) (void *h, const void *head, size_t head_len,
+                      const void *buf, size_t len, uint64_t offset,
+                      struct v2v_error **err);
   int (*resize) (void *h, uint64_t size, struct v2v_error **err);
   int (*sync) (void *h, struct v2v_error **err);
   int (*extents) (void *h, uint64_t len, uint64_t offset,
@@ -131,6 +135,11 @@ int v2v_io_pread_upto (struct v2v_io *io, void *buf, size_t len,
 /* Grows the io where needed.  Safe from several threads. */
 int v2v_io_pwrite (struct v2v_io *io, const void *buf, size_t len,
                    uint64_t offset, struct v2v_error **err);
+/* HEAD at OFFSET and BUF right behind it: one system call for a file, which
+ * is worth it where HEAD is small.  Neither may be empty. */
+int v2v_io_pwrite_pair (struct v2v_io *io, const void *head, size_t head_len,
+                        const void *buf, size_t len, uint64_t offset,
+                        struct v2v_error **err);
 int v2v_io_resize (struct v2v_io *io, uint64_t size, struct v2v_error **err);
 int v2v_io_sync (struct v2v_io *io, struct v2v_error **err);
 int v2v_io_punch (struct v2v_io *io, uint64_t len, uint64_t offset,

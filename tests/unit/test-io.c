@@ -93,6 +93,30 @@ test_a_file_that_shrinks_is_an_error_not_zeros (void **state)
 }
 
 static void
+test_a_pair_is_written_in_one_piece_to_files_and_memory (void **state)
+{
+  struct v2v_error *err = NULL;
+  char *path = in_tmp ("pair");
+  struct v2v_io *io[2] = { v2v_io_create_part (path, 0, &err),
+                           v2v_io_from_buffer ("memory", "", 0, &err) };
+  char b[9];
+
+  (void) state;
+  for (size_t i = 0; i < 2; ++i) {
+    assert_ptr (io[i], err);
+    assert_ok (v2v_io_pwrite_pair (io[i], "head", 4, "body!", 5, 3, &err), err);
+    assert_int_equal (v2v_io_size (io[i]), 12);
+    assert_ok (v2v_io_pread (io[i], b, 9, 3, &err), err);
+    assert_memory_equal (b, "headbody!", 9);
+    assert_int_equal (
+        v2v_io_pwrite_pair (io[i], "a", 1, "b", 1, INT64_MAX, &err), -1);
+    assert_error (&err, V2V_ERR_IO, "beyond what a file can hold");
+    v2v_io_unref (io[i]);
+  }
+  free (path);
+}
+
+static void
 test_windows_nest_and_stay_inside (void **state)
 {
   struct v2v_error *err = NULL;
@@ -452,6 +476,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_read_past_the_end_names_file_and_range),
     cmocka_unit_test (test_a_file_that_shrinks_is_an_error_not_zeros),
+    cmocka_unit_test (test_a_pair_is_written_in_one_piece_to_files_and_memory),
     cmocka_unit_test (test_windows_nest_and_stay_inside),
     cmocka_unit_test (test_join_reads_across_every_seam),
     cmocka_unit_test (test_streams_go_forwards_only),

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -643,6 +644,50 @@ test_unfinished_file_is_resumed (void **state)
                                           .subformat = V2V_SUB_FIXED });
 }
 
+/* The run before died between placing a block, which the table tells, and
+ * writing its bitmap with the first data: the data is copied once more, and the
+ * bitmap has to come with it, from the beginning of the block or not. */
+static void
+test_resume_writes_the_bitmaps_that_were_lost (void **state)
+{
+  const struct v2v_create_opts opts = { .size_bytes = 8 * MIB };
+  static const uint64_t starts[] = { 2 * MIB, 4 * MIB + 64 * KIB };
+  char *dir = test_tmpdir ();
+  char *path = vhd_test_path_in (dir, "a.vhd"),
+       *part = vhd_test_path_in (dir, "a.vhd.part");
+  uint8_t *model = calloc (1, opts.size_bytes);
+  static const uint8_t zeros[512];
+  struct v2v_error *err = NULL;
+  struct v2v_image *img = vhd_test_create (path, &opts);
+  int fd;
+
+  (void) state;
+  for (size_t i = 0; i < 2; ++i)
+    vhd_test_put (img, model, starts[i], 128 * KIB, (uint32_t) i);
+  assert_ok (v2v_image_flush (img, &err), err);
+  v2v_image_keep_part (img);
+  v2v_image_close (img);
+  /* Header, dynamic header and one sector of BAT come before the blocks. */
+  fd = open (part, O_WRONLY | O_CLOEXEC);
+  assert_true (fd != -1);
+  for (unsigned i = 0; i < 2; ++i)
+    assert_int_equal (
+        pwrite (fd, zeros, 512, 512 + 1024 + 512 + i * (512 + 2 * MIB)), 512);
+  close (fd);
+
+  img = v2v_image_resume (path, "vhd", &opts, &err);
+  assert_ptr (img, err);
+  for (size_t i = 0; i < 2; ++i)
+    vhd_test_put (img, model, starts[i], 128 * KIB, (uint32_t) i);
+  vhd_test_finish (img);
+  vhd_test_check_content (path, model, opts.size_bytes);
+  vhd_test_check_clean (path);
+  free (model);
+  free (path);
+  free (part);
+  test_tmpdir_remove (dir);
+}
+
 static void
 test_resume_of_another_copy_is_refused (void **state)
 {
@@ -771,6 +816,7 @@ main (void)
     cmocka_unit_test (test_child_of_another_size_is_refused),
     cmocka_unit_test (test_four_threads_share_blocks),
     cmocka_unit_test (test_unfinished_file_is_resumed),
+    cmocka_unit_test (test_resume_writes_the_bitmaps_that_were_lost),
     cmocka_unit_test (test_resume_of_another_copy_is_refused),
     cmocka_unit_test (test_resume_with_a_hostile_table_is_refused),
     cmocka_unit_test (test_every_failing_step_of_a_write_is_an_error),
