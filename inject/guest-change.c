@@ -97,52 +97,6 @@ save_original (struct v2v_guest *g, const char *real, struct v2v_error **err)
   return v2v_guest_download (g, real, host, MAX_UNDO_BYTES, err);
 }
 
-/* The file a link at REAL leads to is what is written: renaming over the link
- * would lose it.  Returns REAL itself (owned) or the place it leads to. */
-#define MAX_LINKS 16
-static char *
-follow_links (struct v2v_guest *g, char *real, struct v2v_error **err)
-{
-  for (unsigned i = 0; i < MAX_LINKS; ++i) {
-    CLEANUP_FREE char *path = STEAL (real), *target = NULL;
-    struct v2v_guest_stat st;
-    char *slash, *next;
-    const int r = g->ops->stat (g->h, path, false, &st, err);
-
-    if (r == -1)
-      return NULL;
-    if (r == 0 || st.type != V2V_FILE_LINK)
-      return STEAL (path);
-    target = g->ops->readlink (g->h, path, err);
-    if (target == NULL)
-      return NULL;
-    slash = strrchr (path, '/');
-    *slash = '\0';
-    if ((target[0] == '/' ? asprintf (&next, "%s", target)
-                          : asprintf (&next, "%s/%s", path, target)) == -1) {
-      v2v_fail_nomem (err);
-      return NULL;
-    }
-    real = next;
-    if (strstr (real, "/../") != NULL) {
-      /* "a/b/../c": parts are folded by name; folders that are links are
-       * resolved by the back end. */
-      char *up;
-
-      while ((up = strstr (real, "/../")) != NULL) {
-        char *begin = up;
-
-        while (begin > real && *--begin != '/')
-          ;
-        memmove (begin, up + 3, strlen (up + 3) + 1);
-      }
-    }
-  }
-  free (real);
-  v2v_fail (err, V2V_ERR_GUEST, "links in the guest lead in a circle");
-  return NULL;
-}
-
 /* ---- files ---- */
 
 /* Write FD's contents beside REAL and rename.  What is not contents, mode or
@@ -238,7 +192,8 @@ v2v_guest_write (struct v2v_guest *g, const char *path, const void *data,
   size_t old_len = 0;
   int r;
 
-  if (real == NULL || (real = follow_links (g, STEAL (real), err)) == NULL)
+  if (real == NULL ||
+      (real = guest_follow_links (g, STEAL (real), err)) == NULL)
     return -1;
   r = g->ops->stat (g->h, real, true, &st, err);
   if (r == -1)
@@ -341,7 +296,8 @@ v2v_guest_upload (struct v2v_guest *g, const char *host_path, const char *path,
   struct v2v_error *e = NULL;
   CLEANUP_CLOSE int fd = -1;
 
-  if (real == NULL || (real = follow_links (g, STEAL (real), err)) == NULL)
+  if (real == NULL ||
+      (real = guest_follow_links (g, STEAL (real), err)) == NULL)
     return -1;
   fd = open (host_path, O_RDONLY | O_CLOEXEC);
   if (fd == -1)

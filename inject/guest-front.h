@@ -25,6 +25,11 @@ struct v2v_guest {
 int guest_check_path (const char *path, struct v2v_error **err);
 char *guest_real_path (struct v2v_guest *g, const char *path,
                        struct v2v_error **err);
+/* The file a link at REAL leads to is what is written: renaming over the link
+ * would lose it.  Returns REAL itself, which it takes over, or the place it
+ * leads to, without any link in it; the caller frees. */
+char *guest_follow_links (struct v2v_guest *g, char *real,
+                          struct v2v_error **err);
 /* Texts up to this length stand in the journal as texts. */
 #define GUEST_JOURNAL_MAX_TEXT (64u << 10)
 /* How contents look in the journal; NULL when out of memory.  IS_PRIVATE: not

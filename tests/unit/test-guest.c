@@ -25,7 +25,16 @@ static const struct guest_tree_entry tree[] = {
   { "/etc/fstab", "/dev/sda1 / ext4 defaults 0 1\n", NULL, 0640 },
   { "/etc/resolv.conf", NULL, "../run/resolv", 0 },
   { "/run/resolv", "nameserver 192.0.2.1\n", NULL, 0 },
+  { "/lib", NULL, "usr/lib", 0 },
+  { "/usr/lib/x", NULL, "../etc/y", 0 },
+  { "/usr/lib/up", NULL, "./../../../..///etc/./above", 0 },
+  { "/etc/turn", NULL, "/lib/../etc/turned", 0 },
+  { "/usr/etc", NULL, NULL, 0 },
+  { "/etc/through-nothing", NULL, "none/../lost", 0 },
+  { "/etc/through-a-file", NULL, "fstab/../lost", 0 },
   { "/etc/circle", NULL, "circle", 0 },
+  { "/etc/circle-a", NULL, "/etc/circle-b/x", 0 },
+  { "/etc/circle-b", NULL, "../etc/circle-a", 0 },
   { "/etc/outside", NULL, "/../../../../../../etc/passwd", 0 },
   { "/etc/folder", NULL, NULL, 0 },
   { "/opt/tool/bin/run", "#!/bin/sh\n", NULL, 0755 },
@@ -242,6 +251,51 @@ test_a_link_is_followed_and_stays (void **vs)
   guest_tree_assert_text (s->dir, "/run/resolv", "new\n");
 }
 
+/* path_resolution(7): ".." is the folder above the one a link led to, which is
+ * not the one above the link's name. */
+static void
+test_dots_in_a_link_are_of_the_folder_it_led_to (void **vs)
+{
+  struct state *s = *vs;
+  struct v2v_error *err = NULL;
+  CLEANUP_FREE char *target = NULL;
+
+  assert_int_equal (v2v_guest_write_text (s->g, "/lib/x", "1\n", 0, "", &err),
+                    1);
+  assert_null (err);
+  guest_tree_assert_text (s->dir, "/usr/etc/y", "1\n");
+  assert_false (guest_tree_exists (s->dir, "/etc/y"));
+  /* What was written is what is read, and the link stays. */
+  assert_int_equal (v2v_guest_write_text (s->g, "/lib/x", "1\n", 0, "", &err),
+                    0);
+  target = guest_tree_readlink (s->dir, "/usr/lib/x");
+  assert_string_equal (target, "../etc/y");
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/turn", "2\n", 0, "", &err), 1);
+  guest_tree_assert_text (s->dir, "/usr/etc/turned", "2\n");
+  /* Above the root is the root. */
+  assert_int_equal (v2v_guest_write_text (s->g, "/lib/up", "3\n", 0, "", &err),
+                    1);
+  guest_tree_assert_text (s->dir, "/etc/above", "3\n");
+}
+
+static void
+test_a_link_through_what_is_no_folder_is_refused (void **vs)
+{
+  struct state *s = *vs;
+  struct v2v_error *err = NULL;
+
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/through-nothing", "x", 0, "", &err),
+      -1);
+  assert_error (&err, V2V_ERR_GUEST, "leads through /etc/none");
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/through-a-file", "x", 0, "", &err), -1);
+  assert_error (&err, V2V_ERR_GUEST, "leads through /etc/fstab");
+  assert_false (guest_tree_exists (s->dir, "/etc/lost"));
+  assert_int_equal (nr_changes (s), 0);
+}
+
 static void
 test_links_in_a_circle_are_refused (void **vs)
 {
@@ -250,6 +304,9 @@ test_links_in_a_circle_are_refused (void **vs)
 
   assert_int_equal (
       v2v_guest_write_text (s->g, "/etc/circle", "x", 0, "", &err), -1);
+  assert_error (&err, V2V_ERR_GUEST, "circle");
+  assert_int_equal (
+      v2v_guest_write_text (s->g, "/etc/circle-a", "x", 0, "", &err), -1);
   assert_error (&err, V2V_ERR_GUEST, "circle");
 }
 
@@ -493,6 +550,8 @@ main (void)
     TEST (test_a_secret_is_not_in_the_journal),
     TEST (test_no_undo_is_honoured),
     TEST (test_a_link_is_followed_and_stays),
+    TEST (test_dots_in_a_link_are_of_the_folder_it_led_to),
+    TEST (test_a_link_through_what_is_no_folder_is_refused),
     TEST (test_what_belongs_to_a_file_stays_when_it_is_written),
     TEST (test_links_in_a_circle_are_refused),
     TEST (test_no_link_leads_out_of_the_guest),
