@@ -55,21 +55,25 @@ figure (struct v2v_copy_result *r, size_t i)
 static int
 put_layer (struct v2v_str *s, const struct v2v_image *img)
 {
+  char stamp[V2V_IMAGE_STAMP];
   struct v2v_io *io = v2v_image_io (img);
   uint64_t offset = 0, len = 0;
   struct stat st = { 0 };
   int fd = -1;
 
+  if (v2v_image_stamp (img, stamp, NULL) == -1)
+    return -1;
   if (io == NULL)
-    return v2v_str_printf (s, "source %s; ", v2v_image_name (img));
+    return v2v_str_printf (s, "source %s %s; ", v2v_image_name (img), stamp);
   if (v2v_io_fd (io, 0, &fd, &offset, &len) && fstat (fd, &st) == -1)
     memset (&st, 0, sizeof st);
   return v2v_str_printf (s,
                          "source %s inode %ju size %jd time %jd.%09ld at "
-                         "%" PRIu64 " stored %" PRIu64 "; ",
+                         "%" PRIu64 " stored %" PRIu64 "%s%s; ",
                          v2v_io_name (io), (uintmax_t) st.st_ino,
                          (intmax_t) st.st_size, (intmax_t) st.st_mtim.tv_sec,
-                         st.st_mtim.tv_nsec, offset, v2v_io_size (io));
+                         st.st_mtim.tv_nsec, offset, v2v_io_size (io),
+                         stamp[0] ? " extents " : "", stamp);
 }
 
 /* What the file depends on, in one line; two runs that say the same make the

@@ -93,9 +93,10 @@ put_number (FILE *fp, const char *key, uint64_t value)
 }
 
 /* One file of the source's chain: what changes when it does. */
-static void
-put_layer (FILE *fp, struct v2v_image *img)
+static int
+put_layer (FILE *fp, struct v2v_image *img, struct v2v_error **err)
 {
+  char stamp[V2V_IMAGE_STAMP];
   const struct v2v_image_info *info = v2v_image_get_info (img);
   const char *name = v2v_image_name (img);
   const char *slash = strrchr (name, '/');
@@ -109,14 +110,19 @@ put_layer (FILE *fp, struct v2v_image *img)
   put_number (fp, "source disk size", info->size_bytes);
   put_line (fp, "source id", info->id);
   put_line (fp, "source content id", info->content_id);
+  if (v2v_image_stamp (img, stamp, err) == -1)
+    return -1;
+  if (stamp[0] != '\0')
+    put_line (fp, "source extents", stamp);
   if (io == NULL)
-    return;
+    return 0;
   put_number (fp, "source file size", v2v_io_size (io));
   if (v2v_io_fd (io, 0, &fd, &offset, &len) && fstat (fd, &st) == 0) {
     put_number (fp, "source offset", offset);
     fprintf (fp, "source modified=%lld.%09ld\n", (long long) st.st_mtim.tv_sec,
              st.st_mtim.tv_nsec);
   }
+  return 0;
 }
 
 static char *
@@ -126,7 +132,7 @@ make_identity (struct copy_job *job, size_t *ret_len, struct v2v_error **err)
   char *text = NULL;
   size_t len = 0;
   FILE *fp = open_memstream (&text, &len);
-  int r;
+  int r = 0;
 
   if (fp == NULL) {
     v2v_fail_nomem (err);
@@ -134,7 +140,12 @@ make_identity (struct copy_job *job, size_t *ret_len, struct v2v_error **err)
   }
   for (struct v2v_image *img = job->src; img != NULL;
        img = job->opts->top_only ? NULL : v2v_image_parent (img))
-    put_layer (fp, img);
+    r = put_layer (fp, img, err);
+  if (r == -1) {
+    fclose (fp);
+    free (text);
+    return NULL;
+  }
   put_line (fp, "target format", to->format);
   put_line (fp, "target variant", to->variant);
   put_number (fp, "target disk size", to->size_bytes);

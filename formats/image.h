@@ -213,6 +213,11 @@ struct v2v_image_ops {
   int (*locate) (void *h, uint64_t offset, struct v2v_run *ret,
                  struct v2v_error **err);
 
+  /* The files this layer is in besides the one it was opened from: number N
+   * from 0 on, or NULL for a part without a file; *RET_END past the last one.
+   * Borrowed until close.  NULL slot = there are none. */
+  struct v2v_io *(*more_files) (const void *h, size_t n, bool *ret_end);
+
   /* Forward-only sources: hand every stored chunk to SINK, in file order,
    * check the end of the stream, return.  One thread. */
   int (*stream) (void *h, v2v_sink *sink, void *arg, struct v2v_error **err);
@@ -308,6 +313,11 @@ const char *v2v_image_name (const struct v2v_image *img); /* for messages */
 struct v2v_image *v2v_image_parent (const struct v2v_image *img); /* or NULL */
 unsigned v2v_image_chain_length (const struct v2v_image *img);    /* >= 1 */
 struct v2v_io *v2v_image_io (const struct v2v_image *img);        /* or NULL */
+/* Where IMG's own layer is in more files than v2v_image_io (the extents of a
+ * VMDK): something that changes when one of them does.  "" where it is not. */
+#define V2V_IMAGE_STAMP 65
+int v2v_image_stamp (const struct v2v_image *img, char ret[V2V_IMAGE_STAMP],
+                     struct v2v_error **err);
 bool v2v_image_is_stream (const struct v2v_image *img);
 /* May read, extents and locate be called from several threads? */
 bool v2v_image_parallel_read (const struct v2v_image *img);

@@ -295,6 +295,19 @@ vmdk_locate (void *vh, uint64_t offset, struct v2v_run *ret,
   return r;
 }
 
+/* The only extent of a disk in one file is that file. */
+static struct v2v_io *
+vmdk_more_files (const void *vh, size_t n, bool *ret_end)
+{
+  const struct vmdk *h = vh;
+
+  if (n >= h->nr_extents) {
+    *ret_end = true;
+    return NULL;
+  }
+  return h->extents[n].io == h->file ? NULL : h->extents[n].io;
+}
+
 const struct v2v_image_ops v2v_vmdk_ops = {
   .name = "vmdk",
   .description = "VMware virtual disk",
@@ -311,6 +324,7 @@ const struct v2v_image_ops v2v_vmdk_ops = {
   .extents = vmdk_extents,
   .read = vmdk_read,
   .locate = vmdk_locate,
+  .more_files = vmdk_more_files,
   .stream = vmdk_stream,
   .decode = vmdk_decode,
   .create = vmdk_create,

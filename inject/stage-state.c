@@ -98,19 +98,26 @@ append_machine (struct v2v_str *s, const struct v2v_machine *m)
 /* One file of a disk's chain.  What was unpacked lies in a file without a name
  * that is another one in each run: there the package tells. */
 static int
-append_layer (struct v2v_str *s, const struct v2v_image *img)
+append_layer (struct v2v_str *s, const struct v2v_image *img,
+              struct v2v_error **err)
 {
   struct v2v_io *io = v2v_image_io (img);
+  char stamp[V2V_IMAGE_STAMP];
   struct stat st = { 0 };
   uint64_t offset = 0, len;
   int fd, r;
 
+  if (v2v_image_stamp (img, stamp, err) == -1)
+    return -1;
   r = v2v_str_printf (s, "%s %" PRIu64 " ", v2v_image_name (img),
                       v2v_image_size (img));
   if (io != NULL && v2v_io_fd (io, 0, &fd, &offset, &len) &&
       fstat (fd, &st) == 0 && st.st_nlink == 0)
     st = (struct stat){ .st_size = st.st_size };
-  return r | v2v_str_printf (s, "%" PRIu64 " ", offset) | append_stat (s, &st);
+  if ((r | v2v_str_printf (s, "%" PRIu64 " %s ", offset, stamp) |
+       append_stat (s, &st)) != 0)
+    return v2v_fail_nomem (err);
+  return 0;
 }
 
 char *
@@ -134,7 +141,8 @@ stage_fingerprint (const struct v2v_guest_job *job,
       r = v2v_str_append (&s, "blank\n");
     for (const struct v2v_image *img = job->disks[i]; img != NULL && r == 0;
          img = v2v_image_parent (img))
-      r = append_layer (&s, img);
+      if (append_layer (&s, img, err) == -1)
+        return NULL;
   }
   hex = malloc (2 * V2V_SHA256_SIZE + 1);
   if (r != 0 || hex == NULL) {
