@@ -8,6 +8,7 @@
  *   copy-stream.c   forward-only sources
  *   copy-offload.c  sharing blocks instead of copying
  *   copy-journal.c  what was safely written, for a resume
+ *   copy-verify.c   and whether it is there
  *   digest-image.c, compare.c   the same plan and pool, reading only
  *
  * Lock order: plan->lock, then job->read_lock; journal->quiesce (shared),
@@ -238,6 +239,13 @@ int copy_fill (struct v2v_image *img, pthread_mutex_t *lock,
                const struct v2v_extents *list, uint8_t *buf, uint64_t offset,
                uint64_t length, struct v2v_error **err);
 bool copy_has_data (const struct v2v_extents *list);
+
+/* ---- copy-verify.c ---- */
+
+/* Take out of DONE, which the journal gave, what the destination does not
+ * hold. */
+int copy_verify (struct copy_job *job, struct copy_ranges *done,
+                 struct v2v_error **err);
 
 /* ---- copy-stream.c ---- */
 

@@ -134,6 +134,8 @@ run (struct copy_job *job, struct copy_ranges *done, struct v2v_error **err)
     job->journal = copy_journal_open (job, done, err);
     if (job->journal == NULL)
       return -1;
+    if (opts->resume && copy_verify (job, done, err) == -1)
+      return -1;
     job->plan.done = done;
     for (size_t i = 0; i < done->len; ++i)
       job->pool.done_bytes += done->ptr[i].length;

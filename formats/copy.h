@@ -16,7 +16,7 @@
 /* Called at most ten times a second from one thread at a time, and once at
  * the end. */
 struct v2v_progress {
-  const char *stage;   /* "copy", "digest", "compare", "check" */
+  const char *stage;   /* "copy", "verify", "digest", "compare", "check" */
   const char *item;    /* disk name */
   uint64_t done_bytes; /* of the virtual disk */
   uint64_t total_bytes;

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "formats/core/cleanup.h"
 #include "formats/copy-internal.h"
 #include "test-copy-util.h"
 
@@ -192,6 +193,45 @@ test_what_an_earlier_run_left_is_overwritten_with_zeros (void **state)
   test_tmpdir_remove (p.dir);
 }
 
+/* A disk that lost what it had confirmed, somebody's write: the length is right
+ * and the journal too, the contents are not. */
+static void
+test_what_is_not_as_it_was_written_is_copied_again (void **state)
+{
+  const struct v2v_copy_opts opts = { .threads = 1 };
+  static const struct {
+    uint64_t offset;
+    size_t length;
+    uint64_t lost; /* of what the journal calls done, in blocks of 2 MiB */
+  } writes[] = {
+    { 4 * MIB - 1, 2, 4 * MIB },          /* in two blocks */
+    { 18 * MIB + 4096, 100, 2 * MIB },    /* a hole */
+    { 21 * MIB, 4096, 2 * MIB },          /* stored zeros */
+    { 0, (size_t) (24 * MIB), 24 * MIB }, /* all of it */
+    { 24 * MIB, (size_t) (2 * MIB), 0 },  /* nothing is said of it */
+  };
+
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (writes); ++i) {
+    struct v2v_error *err = NULL;
+    struct v2v_copy_result result;
+    struct place p;
+
+    place_new (&p);
+    /* The 12th block that has data, at 24 MiB, cannot be read. */
+    assert_int_equal (copy (&p, false, 12, opts, &result, &err), -1);
+    assert_error (&err, V2V_ERR_IO, "synthetic.raw");
+    v2v_copy_result_clear (&result);
+    if (writes[i].length > 0)
+      litter (p.part, writes[i].offset, writes[i].length);
+    assert_ok (copy (&p, true, 0, opts, &result, &err), err);
+    assert_int_equal (result.resumed_bytes, 24 * MIB - writes[i].lost);
+    check_result (&p, &result);
+    v2v_copy_result_clear (&result);
+    test_tmpdir_remove (p.dir);
+  }
+}
+
 static void
 test_torn_journal_is_believed_as_far_as_it_is_whole (void **state)
 {
@@ -339,6 +379,7 @@ main (void)
     cmocka_unit_test (test_failed_copy_goes_on_without_copying_again),
     cmocka_unit_test (test_interrupted_copy_goes_on),
     cmocka_unit_test (test_what_an_earlier_run_left_is_overwritten_with_zeros),
+    cmocka_unit_test (test_what_is_not_as_it_was_written_is_copied_again),
     cmocka_unit_test (test_torn_journal_is_believed_as_far_as_it_is_whole),
     cmocka_unit_test (test_a_flipped_bit_ends_the_journal),
     cmocka_unit_test (test_another_source_is_refused_by_name),
