@@ -161,6 +161,9 @@ int copy_journal_done (struct copy_journal *j, uint64_t offset, uint64_t length,
  * is time, or in any case with FORCE. */
 int copy_journal_checkpoint (struct copy_journal *j, bool force,
                              struct v2v_error **err);
+/* The copy has failed: give back the room that was kept for the last
+ * checkpoint, which must follow. */
+void copy_journal_use_reserve (struct copy_journal *j);
 
 /* ---- copy-offload.c ---- */
 

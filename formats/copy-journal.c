@@ -39,6 +39,13 @@
 /* Digests in one record: 128 KiB, 8 GiB of disk. */
 #define MAX_DIGESTS 4096
 
+/* Room that is kept behind the journal's end, so that a disk that is full does
+ * not take the last checkpoint too: for the destination's tables (the sector
+ * bitmaps of a VHD are 2 MiB for the GiB between two checkpoints) and for the
+ * records. */
+#define RESERVE_BYTES   (4 * V2V_MIB)
+#define RESERVE_RECORDS (512 * UINT64_C (1024))
+
 struct copy_checkpoints copy_checkpoints = {
   .bytes = V2V_GIB,
   .longest_ms = 10 * 1000,
@@ -64,6 +71,7 @@ struct copy_journal {
   int fd;
   uint64_t end;    /* of what is valid in the file */
   bool has_ranges; /* in the file */
+  bool has_reserve;
   /* Shared by those who write to the destination, exclusive for a
    * checkpoint.  Before done_lock. */
   pthread_rwlock_t quiesce;
@@ -138,7 +146,7 @@ make_identity (struct copy_job *job, size_t *ret_len, struct v2v_error **err)
     v2v_fail_nomem (err);
     return NULL;
   }
-  for (struct v2v_image *img = job->src; img != NULL;
+  for (struct v2v_image *img = job->src; img != NULL && r == 0;
        img = job->opts->top_only ? NULL : v2v_image_parent (img))
     r = put_layer (fp, img, err);
   if (r == -1) {
@@ -205,6 +213,26 @@ write_all (struct copy_journal *j, const void *buf, size_t len,
     j->end += (uint64_t) n;
   }
   return 0;
+}
+
+/* Allocate BYTES behind the end; the length of the file stays.  Not every file
+ * system can, and a full one has no room: then there is none. */
+static void
+reserve (struct copy_journal *j, uint64_t bytes)
+{
+  if (fallocate (j->fd, FALLOC_FL_KEEP_SIZE, (off_t) j->end, (off_t) bytes) ==
+      0)
+    j->has_reserve = true;
+  else
+    v2v_debug ("%s: no room is kept: %s", j->path, strerror (errno));
+}
+
+void
+copy_journal_use_reserve (struct copy_journal *j)
+{
+  /* Frees what lies behind the end. */
+  if (j->has_reserve && ftruncate (j->fd, (off_t) j->end) == 0)
+    reserve (j, RESERVE_RECORDS);
 }
 
 /* Exactly LEN bytes, or fewer at the end of the file. */
@@ -456,8 +484,10 @@ copy_journal_open (struct copy_job *job, struct copy_ranges *ret_done,
     if (r == 0)
       r = write_header (j, j->identity, len, err);
   }
-  if (r == 0)
+  if (r == 0) {
+    reserve (j, RESERVE_BYTES);
     return j;
+  }
 error:
   copy_journal_close (j);
   return NULL;
@@ -468,8 +498,12 @@ copy_journal_close (struct copy_journal *j)
 {
   if (j == NULL)
     return;
-  if (j->fd != -1)
+  if (j->fd != -1) {
+    /* A journal that stays needs no reserve; without it, no harm is done. */
+    if (j->has_reserve && ftruncate (j->fd, (off_t) j->end) == -1)
+      v2v_debug ("%s: %s", j->path, strerror (errno));
     close (j->fd);
+  }
   pthread_rwlock_destroy (&j->quiesce);
   pthread_mutex_destroy (&j->done_lock);
   free (j->done);
@@ -648,6 +682,8 @@ copy_journal_checkpoint (struct copy_journal *j, bool force,
   }
   if (fdatasync (j->fd) == -1)
     return v2v_fail_errno (err, "%s: fdatasync", j->path);
+  if (!force)
+    reserve (j, RESERVE_BYTES);
   j->has_ranges = j->has_ranges || n > 0;
   v2v_debug ("journal: %zu ranges, %" PRIu64 " bytes", n, j->end);
   return 0;

@@ -143,9 +143,11 @@ run (struct copy_job *job, struct copy_ranges *done, struct v2v_error **err)
   r = stream ? copy_stream (job, err)
              : copy_pool_run (&job->pool, job->pool.threads, copy_work, tick,
                               job, err);
-  if (r == -1 && job->journal != NULL)
+  if (r == -1 && job->journal != NULL) {
     /* What is done is done; the first error is the one to report. */
+    copy_journal_use_reserve (job->journal);
     (void) copy_journal_checkpoint (job->journal, true, NULL);
+  }
   if (r == 0)
     r = zero_tail (job, err);
   if (r == 0 && job->digest != NULL && !job->deferred)
