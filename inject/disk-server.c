@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
+#include "formats/core/tempdir.h"
 #include "inject/child.h"
 #include "inject/disk-server.h"
 
@@ -30,7 +31,7 @@
 
 struct v2v_disk_server {
   struct v2v_child child;
-  char dir[32];
+  struct v2v_tempdir *dir;
   char socket[48];
   char pid_file[48];
   char *uri;
@@ -214,14 +215,14 @@ v2v_disk_server_start (struct v2v_image *img,
   }
   s->child = (struct v2v_child) V2V_CHILD_INIT;
   /* Not TMPDIR: the name of a socket has 107 bytes. */
-  snprintf (s->dir, sizeof s->dir, "/tmp/v2v-disk-XXXXXX");
-  if (mkdtemp (s->dir) == NULL) {
-    v2v_fail_errno (err, "%s", s->dir);
+  s->dir = v2v_tempdir_new ("/tmp", err);
+  if (s->dir == NULL) {
     free (s);
     return NULL;
   }
-  snprintf (s->socket, sizeof s->socket, "%s/sock", s->dir);
-  snprintf (s->pid_file, sizeof s->pid_file, "%s/pid", s->dir);
+  snprintf (s->socket, sizeof s->socket, "%s/sock", v2v_tempdir_path (s->dir));
+  snprintf (s->pid_file, sizeof s->pid_file, "%s/pid",
+            v2v_tempdir_path (s->dir));
   if (asprintf (&s->uri, "nbd+unix:///?socket=%s", s->socket) == -1) {
     s->uri = NULL;
     v2v_fail_nomem (err);
@@ -245,9 +246,7 @@ v2v_disk_server_end (struct v2v_disk_server *s)
   if (s == NULL)
     return;
   v2v_child_end (&s->child);
-  unlink (s->socket);
-  unlink (s->pid_file);
-  rmdir (s->dir);
+  v2v_tempdir_free (s->dir);
   free (s->uri);
   free (s);
 }

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,22 +25,6 @@
 #define MAX_TREE_DEPTH     64
 
 /* ---- the host ---- */
-
-static int
-remove_one (const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-  (void) st;
-  (void) type;
-  (void) ftw;
-  remove (path);
-  return 0;
-}
-
-void
-guest_remove_host_tree (const char *path)
-{
-  nftw (path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
 
 /* Make the folders above the last part of PATH. */
 static int
@@ -150,7 +133,7 @@ open_scratch (struct v2v_guest *g, struct v2v_error **err)
   CLEANUP_FREE char *path = NULL;
   int fd;
 
-  if (asprintf (&path, "%s/scratch-XXXXXX", g->tmpdir) == -1) {
+  if (asprintf (&path, "%s/scratch-XXXXXX", v2v_guest_tmpdir (g)) == -1) {
     path = NULL;
     return v2v_fail_nomem (err);
   }

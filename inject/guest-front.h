@@ -3,6 +3,7 @@
 #ifndef V2V_GUEST_FRONT_H
 #define V2V_GUEST_FRONT_H
 
+#include "formats/core/tempdir.h"
 #include "formats/core/text.h"
 #include "inject/guest-internal.h"
 
@@ -17,8 +18,8 @@ struct v2v_guest {
   const struct v2v_machine *machine; /* borrowed */
   struct v2v_findings findings;
   struct v2v_journal journal;
-  char *undo;   /* folder of the host for originals, or NULL */
-  char *tmpdir; /* ours, removed on close */
+  char *undo; /* folder of the host for originals, or NULL */
+  struct v2v_tempdir *tmpdir;
   bool dry_run;
 };
 
@@ -43,7 +44,5 @@ int guest_describe_change (const void *old, size_t old_len, const void *data,
 /* guest-redact.c: TEXT with "(hidden)" for what its key or its looks tell to be
  * a secret; NULL when out of memory. */
 char *guest_redact (const char *text);
-/* Remove a folder of the host with its contents, as far as possible. */
-void guest_remove_host_tree (const char *path);
 
 #endif /* V2V_GUEST_FRONT_H */

@@ -421,9 +421,7 @@ guest_appliance_free (struct guest_appliance *h)
   for (size_t i = 0; i < h->nr_overlays; ++i)
     v2v_overlay_free (h->overlays[i]);
   free (h->overlays);
-  if (h->folder != NULL)
-    guest_remove_host_tree (h->folder);
-  free (h->folder);
+  v2v_tempdir_free (h->folder);
   free (h);
 }
 
@@ -547,24 +545,6 @@ start (struct guest_appliance *h, struct v2v_image *const *images, size_t n,
   return h->appliance == NULL ? -1 : 0;
 }
 
-static int
-make_temporary (struct guest_appliance *h, struct v2v_error **err)
-{
-  const char *tmp = getenv ("TMPDIR");
-
-  if (asprintf (&h->folder, "%s/v2v-overlay-XXXXXX",
-                tmp && tmp[0] == '/' ? tmp : "/var/tmp") == -1) {
-    h->folder = NULL;
-    return v2v_fail_nomem (err);
-  }
-  if (mkdtemp (h->folder) == NULL) {
-    v2v_fail_errno (err, "%s", h->folder);
-    free (STEAL (h->folder));
-    return -1;
-  }
-  return 0;
-}
-
 /* The guest's own findings about how it is reached. */
 static int
 tell_accelerator (struct v2v_guest *g, const struct guest_appliance *h,
@@ -600,6 +580,7 @@ v2v_guest_open_images (struct v2v_image *const *images, size_t n,
                        struct v2v_error **err)
 {
   struct guest_appliance *h = calloc (1, sizeof *h);
+  const char *folder = opts->folder;
   struct timespec begin, end;
   struct v2v_guest *g;
 
@@ -608,9 +589,9 @@ v2v_guest_open_images (struct v2v_image *const *images, size_t n,
     return NULL;
   }
   clock_gettime (CLOCK_MONOTONIC, &begin);
-  if ((opts->folder == NULL && make_temporary (h, err) == -1) ||
-      start (h, images, n, opts, opts->folder ? opts->folder : h->folder,
-             err) == -1 ||
+  if (folder == NULL && (h->folder = v2v_tempdir_new (NULL, err)) != NULL)
+    folder = v2v_tempdir_path (h->folder);
+  if (folder == NULL || start (h, images, n, opts, folder, err) == -1 ||
       (g = guest_appliance_new (h, err)) == NULL) {
     guest_appliance_free (h);
     return NULL;

@@ -12,9 +12,9 @@ struct guest_appliance {
   struct v2v_appliance *appliance;
   struct v2v_overlay **overlays;
   size_t nr_overlays;
-  char *folder;        /* of the overlays when they are temporary, or NULL */
-  bool has_esp_folder; /* GUEST_ESP was made */
-  bool has_closed;     /* an encrypted volume was not opened */
+  struct v2v_tempdir *folder; /* of temporary overlays, or NULL */
+  bool has_esp_folder;        /* GUEST_ESP was made */
+  bool has_closed;            /* an encrypted volume was not opened */
   bool saved;
 };
 

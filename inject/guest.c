@@ -24,21 +24,13 @@ v2v_guest_new (const struct v2v_guest_ops *ops, void *handle,
                struct v2v_error **err)
 {
   struct v2v_guest *g = calloc (1, sizeof *g);
-  const char *tmp = getenv ("TMPDIR");
 
   if (g == NULL) {
     v2v_fail_nomem (err);
     return NULL;
   }
-  if (asprintf (&g->tmpdir, "%s/v2v-guest-XXXXXX", tmp ? tmp : "/var/tmp") ==
-      -1) {
-    free (g);
-    v2v_fail_nomem (err);
-    return NULL;
-  }
-  if (mkdtemp (g->tmpdir) == NULL) {
-    v2v_fail_errno (err, "%s", g->tmpdir);
-    free (g->tmpdir);
+  g->tmpdir = v2v_tempdir_new (NULL, err);
+  if (g->tmpdir == NULL) {
     free (g);
     return NULL;
   }
@@ -54,11 +46,10 @@ v2v_guest_close (struct v2v_guest *g)
   if (g == NULL)
     return;
   g->ops->close (g->h);
-  guest_remove_host_tree (g->tmpdir);
+  v2v_tempdir_free (g->tmpdir);
   v2v_os_clear (&g->os);
   v2v_findings_clear (&g->findings);
   v2v_journal_clear (&g->journal);
-  free (g->tmpdir);
   free (g->undo);
   free (g);
 }
@@ -121,7 +112,7 @@ v2v_guest_set_undo (struct v2v_guest *g, const char *folder,
 const char *
 v2v_guest_tmpdir (struct v2v_guest *g)
 {
-  return g->tmpdir;
+  return v2v_tempdir_path (g->tmpdir);
 }
 
 void

@@ -5,11 +5,13 @@
 
 #include <config.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
+#include "formats/core/tempdir.h"
 #include "formats/core/text.h"
 #include "inject/host-try.h"
 #include "inject/launch.h"
@@ -69,21 +71,21 @@ int
 v2v_host_try_appliance (const atomic_bool *cancel, struct v2v_host_trial *ret,
                         struct v2v_error **err)
 {
-  const char *env = getenv ("TMPDIR");
+  struct v2v_tempdir *dir = v2v_tempdir_new (NULL, err);
   CLEANUP_STR struct v2v_str path = V2V_STR_INIT;
   CLEANUP_CLOSE int fd = -1;
   int r = -1;
 
-  if (v2v_str_printf (&path, "%s/v2v-trial-XXXXXX",
-                      env != NULL && *env != '\0' ? env : "/tmp") == -1)
-    return v2v_fail_nomem (err);
-  fd = mkostemp (path.ptr, 0);
-  if (fd == -1)
-    return v2v_fail_errno (err, "%s", path.ptr);
-  if (ftruncate (fd, TRIAL_DISK) == -1)
+  if (dir == NULL)
+    return -1;
+  if (v2v_str_printf (&path, "%s/disk", v2v_tempdir_path (dir)) == -1)
+    v2v_fail_nomem (err);
+  else if ((fd = open (path.ptr, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+                       0600)) == -1 ||
+           ftruncate (fd, TRIAL_DISK) == -1)
     v2v_fail_errno (err, "%s", path.ptr);
   else
     r = try_on (path.ptr, cancel, ret, err);
-  unlink (path.ptr);
+  v2v_tempdir_free (dir);
   return r;
 }

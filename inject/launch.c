@@ -29,8 +29,10 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/log.h"
+#include "formats/core/tempdir.h"
 #include "inject/host-memory.h"
 #include "inject/launch.h"
+#include "inject/socket-folder.h"
 
 /* In emulation a slow, busy host needs minutes: only a hang is longer. */
 #define EMULATION_SECONDS 900
@@ -55,12 +57,14 @@ struct v2v_appliance {
   char *overlay; /* its path, canonical */
   char *mark;    /* the same, as QEMU's arguments spell it */
   bool running;
+  struct v2v_tempdir *tmp; /* of libguestfs */
 
   pthread_t watcher;
   bool watched;
   pthread_mutex_t lock; /* guards what follows */
   pthread_cond_t wake;
   bool stop;
+  bool starting;
   bool limited;
   unsigned limit_seconds;
   struct timespec deadline;
@@ -160,6 +164,8 @@ watch (void *arg)
       a->ended = ENDED_LIMIT;
     else if (is_full (a->overlay))
       a->ended = ENDED_FULL;
+    if (a->starting)
+      guest_adopt_sockets (a->tmp);
     if (a->ended != NOT_ENDED)
       kill_marked (a->mark); /* again: it may not have been started yet */
     clock_gettime (CLOCK_MONOTONIC, &next);
@@ -273,6 +279,9 @@ configure (struct v2v_appliance *a, struct v2v_error **err)
   guestfs_h *g = a->g;
 
   guestfs_set_error_handler (g, NULL, NULL);
+  if (getenv ("LIBGUESTFS_TMPDIR") == NULL &&
+      guestfs_set_tmpdir (g, v2v_tempdir_path (a->tmp)) == -1)
+    return v2v_appliance_fail (a, err, "appliance");
   if (v2v_debug_enabled) {
     /* Passphrases are no part of a trace. */
     guestfs_set_event_callback (g, debug_event,
@@ -382,7 +391,8 @@ make (const struct v2v_appliance_drive *drives, size_t n,
   a->g = guestfs_create_flags (GUESTFS_CREATE_NO_CLOSE_ON_EXIT);
   if (a->g == NULL)
     v2v_fail_errno (err, "guestfs_create");
-  if (a->g == NULL || configure (a, err) == -1 ||
+  a->tmp = v2v_tempdir_new (NULL, err);
+  if (a->g == NULL || a->tmp == NULL || configure (a, err) == -1 ||
       add_drives (a, drives, n, err) == -1) {
     v2v_appliance_close (a);
     return NULL;
@@ -406,6 +416,13 @@ start_seconds (unsigned wanted)
                                              : V2V_APPLIANCE_SECONDS;
 }
 
+static void
+set_starting (struct v2v_appliance *a, bool starting)
+{
+  V2V_LOCK_SCOPE (&a->lock);
+  a->starting = starting;
+}
+
 static int
 launch (struct v2v_appliance *a, unsigned seconds, struct v2v_error **err)
 {
@@ -414,7 +431,9 @@ launch (struct v2v_appliance *a, unsigned seconds, struct v2v_error **err)
   v2v_appliance_limit (a, seconds);
   if (start_watcher (a, err) == -1)
     return -1;
+  set_starting (a, true);
   r = guestfs_launch (a->g);
+  set_starting (a, false);
   if (r == -1) {
     v2v_appliance_fail (a, err, "starting the appliance");
     return v2v_hint (err, "'v2v doctor' tells what this host lacks; "
@@ -524,6 +543,7 @@ v2v_appliance_close (struct v2v_appliance *a)
     kill_marked (a->mark);
   if (a->g != NULL)
     guestfs_close (a->g);
+  v2v_tempdir_free (a->tmp);
   pthread_cond_destroy (&a->wake);
   pthread_mutex_destroy (&a->lock);
   free (a->mark);

@@ -237,7 +237,7 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
   if (make_folder (job->work_folder, err) == -1)
     return -1;
   /* Originals of a run that did not come to its end. */
-  guest_remove_host_tree (job->undo_folder);
+  v2v_remove_tree (job->undo_folder);
   begin = monotonic ();
   step (job, "starting the appliance");
   g = v2v_guest_open_images (job->disks, job->nr_disks, &open, err);
