@@ -27,6 +27,7 @@ struct state {
   char *socket;
   char *uri;
   char *pid_file; /* written when the server listens */
+  char *tmpdir;   /* the environment's, or NULL */
   pid_t server;
 };
 
@@ -38,7 +39,11 @@ setup (void **vs)
   *vs = s;
   if (s == NULL)
     return -1;
+  s->tmpdir = getenv ("TMPDIR") ? strdup (getenv ("TMPDIR")) : NULL;
   s->dir = test_tmpdir ();
+  /* Of nbdkit-eval-plugin(1), whose folder stays when it is killed. */
+  if (setenv ("TMPDIR", s->dir, 1) == -1)
+    return -1;
   return asprintf (&s->socket, "%s/socket", s->dir) == -1 ||
                  asprintf (&s->pid_file, "%s/pid", s->dir) == -1 ||
                  asprintf (&s->uri, "nbd+unix:///?socket=%s", s->socket) == -1
@@ -52,6 +57,11 @@ teardown (void **vs)
   struct state *s = *vs;
 
   test_stop (s->server);
+  if (s->tmpdir != NULL)
+    setenv ("TMPDIR", s->tmpdir, 1);
+  else
+    unsetenv ("TMPDIR");
+  free (s->tmpdir);
   test_tmpdir_remove (s->dir);
   free (s->socket);
   free (s->pid_file);
