@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
+#include "formats/core/log.h"
 #include "formats/core/text.h"
 #include "formats/ova.h"
 #include "convert/cmd.h"
@@ -115,6 +116,20 @@ cmd_progress_start (struct cli *cli, struct v2v_copy_opts *opts,
   opts->progress_arg = cli->progress;
   opts->cancel = &cmd_cancel;
   return 0;
+}
+
+void
+cmd_tell_step (void *arg, const char *what)
+{
+  const struct cli *cli = arg;
+  const struct v2v_progress p = { .stage = "guest",
+                                  .item = what,
+                                  .step = true };
+
+  if (what != NULL)
+    v2v_log_info ("guest: %s", what);
+  if (cli->progress != NULL)
+    v2v_progress_bar_update (cli->progress, &p);
 }
 
 int

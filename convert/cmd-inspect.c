@@ -45,6 +45,7 @@ static const struct cmd_option options[] = {
     "device, a UUID or 'all'); may be given again" },
   { "no-start", OPT_NO_START, NULL,
     "only what can be told without starting an appliance" },
+  CMD_PROGRESS,
   { "root", OPT_ROOT, "DEVICE",
     "which operating system, when there are several: its device,\n"
     "its number or 'first'" },
@@ -342,9 +343,10 @@ print_machine (const struct v2v_json *o, bool changes)
 /* ---- the command ---- */
 
 static int
-inspect (const struct cli *cli, const struct v2v_inspect_opts *opts,
-         bool changes, struct v2v_error **err)
+inspect (struct cli *cli, struct v2v_inspect_opts *opts, bool changes,
+         struct v2v_error **err)
 {
+  struct v2v_copy_opts display = { 0 };
   const struct v2v_source_opts source_opts = { .manifest = V2V_MANIFEST_OFF,
                                                .search = opts->search };
   CLEANUP_SOURCE struct v2v_source *src =
@@ -355,13 +357,16 @@ inspect (const struct cli *cli, const struct v2v_inspect_opts *opts,
 
   v2v_json_set_string (all, "source", cli->args[0]);
   v2v_json_set (all, "machines", list);
-  if (src == NULL)
+  if (src == NULL || cmd_progress_start (cli, &display, err) == -1)
     return -1;
+  opts->step = cmd_tell_step;
+  opts->step_arg = cli;
   v2v_json_set_string (all, "kind", v2v_source_kind (src));
   n = v2v_source_nr_machines (src);
   for (size_t i = 0; i < n; ++i) {
     struct v2v_json *o = v2v_inspect (src, i, opts, err);
 
+    cmd_tell_step (cli, NULL);
     if (o == NULL)
       return -1;
     if (!cli->json)

@@ -166,6 +166,8 @@ void cmd_hint_at_package (const char *filename, struct v2v_error **err);
 int cmd_check_block_size (const char *format, uint64_t bytes,
                           struct v2v_error **err);
 
+/* A v2v_guest_step_fn: show WHAT (NULL: it is over); ARG is the cli. */
+void cmd_tell_step (void *arg, const char *what);
 /* Start the progress display asked for and point OPTS at it. */
 int cmd_progress_start (struct cli *cli, struct v2v_copy_opts *opts,
                         struct v2v_error **err);

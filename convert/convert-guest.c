@@ -28,8 +28,15 @@
 static void
 tell_step (void *arg, const char *what)
 {
-  (void) arg;
-  v2v_log_info ("guest: %s", what);
+  const struct conversion *c = arg;
+  const struct v2v_progress p = { .stage = "guest",
+                                  .item = what,
+                                  .step = true };
+
+  if (what != NULL)
+    v2v_log_info ("guest: %s", what);
+  if (c->opts->progress != NULL)
+    c->opts->progress (c->opts->progress_arg, &p);
 }
 
 /* For the report: where the time went. */
@@ -99,7 +106,9 @@ run_stage (struct conversion *c, struct v2v_image **images,
     .search = c->opts->search,
     .cancel = c->opts->cancel,
     .step = tell_step,
+    .step_arg = c,
   };
+  int r;
 
   job.work_folder = work = v2v_deposit_path (c->deposit, GUEST_FOLDER, err);
   if (work == NULL)
@@ -108,7 +117,9 @@ run_stage (struct conversion *c, struct v2v_image **images,
   if (undo == NULL)
     return -1;
   c->guest_ran = true;
-  if (c->opts->guest->run (c->opts->guest->arg, &job, &c->guest, err) == -1)
+  r = c->opts->guest->run (c->opts->guest->arg, &job, &c->guest, err);
+  tell_step (c, NULL);
+  if (r == -1)
     return v2v_prefix (err, "guest");
   note_steps (c);
   drop_outdated (c);

@@ -344,6 +344,21 @@ take_results (struct customization *c, struct v2v_guest *g,
   return 0;
 }
 
+/* A v2v_guest_step_fn; ARG is the customization. */
+static void
+tell_step (void *arg, const char *what)
+{
+  const struct customization *c = arg;
+  const struct v2v_progress p = { .stage = "guest",
+                                  .item = what,
+                                  .step = true };
+
+  if (what != NULL)
+    v2v_log_info ("guest: %s", what);
+  if (c->opts->copy.progress != NULL)
+    c->opts->copy.progress (c->opts->copy.progress_arg, &p);
+}
+
 /* Overlays are left in FOLDER (none in a dry run). */
 static int
 change_guest (struct customization *c, const char *folder,
@@ -357,16 +372,19 @@ change_guest (struct customization *c, const char *folder,
     .cancel = c->opts->copy.cancel,
     .look_only = c->opts->dry_run,
     .gate = v2v_guest_gate_appliance,
+    .step = tell_step,
+    .step_arg = c,
   };
   struct v2v_guest *g;
-  int r;
+  int r = -1;
 
   if (v2v_guest_gate_disks (c->images, c->opts->nr_disks, &open.guest,
                             &c->findings, err) == -1)
     return -1;
   g = v2v_guest_open_images (c->images, c->opts->nr_disks, &open, err);
   if (g == NULL)
-    return -1;
+    goto out;
+  v2v_guest_tell_step (g, "changing the guest");
   if (v2v_guest_os (g)->family == V2V_FAMILY_UNKNOWN)
     r = v2v_fail (err, V2V_ERR_GUEST,
                   "no operating system was found on the disks");
@@ -377,6 +395,8 @@ change_guest (struct customization *c, const char *folder,
   if (r == 0)
     r = take_results (c, g, err);
   v2v_guest_close (g);
+out:
+  tell_step (c, NULL);
   return r;
 }
 

@@ -167,6 +167,7 @@ look_at_guest (struct inspection *c, struct v2v_guest *g,
   int r;
 
   v2v_guest_set_machine (g, c->machine);
+  v2v_guest_tell_step (g, "trying what would be changed");
   v2v_json_set (c->out, "system", v2v_os_to_json (v2v_guest_os (g)));
   more = v2v_guest_describe (g, err);
   if (more == NULL)
@@ -200,6 +201,8 @@ start_and_look (struct inspection *c, struct v2v_error **err)
     .search = c->opts->search,
     .cancel = c->opts->cancel,
     .look_only = true,
+    .step = c->opts->step,
+    .step_arg = c->opts->step_arg,
     .gate = gate,
     .ret_start_seconds = &started,
   };

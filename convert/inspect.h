@@ -18,6 +18,8 @@ struct v2v_inspect_opts {
   const char *const *search;
   bool no_start; /* what can be told without an appliance */
   const atomic_bool *cancel;
+  v2v_guest_step_fn *step; /* or NULL */
+  void *step_arg;
 };
 
 /* Machine INDEX of SRC: an object, see v2v-inspect(1).  Neither the source nor

@@ -3,12 +3,17 @@
  * wiped with blanks: no escape codes, so that any terminal and any log of one
  * stays readable.  The width is asked at every redraw, which is all that a
  * change of the window's size needs.
+ *
+ * What is done inside an appliance is told once, when it begins; a thread of
+ * ours shows then how long it has been going on.
  */
 
 #include <config.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -19,8 +24,13 @@
 #include "formats/core/text.h"
 #include "convert/progress.h"
 
+/* How often the clock of a step is shown. */
+#define BAR_STEP_MS  1000
+#define JSON_STEP_MS 5000
+
 struct v2v_progress_bar {
   pthread_mutex_t lock; /* update and clear come from different threads */
+  pthread_cond_t wake;  /* of the clock */
   enum v2v_progress_mode mode;
   FILE *fp;
   unsigned shown; /* columns of the line on the terminal; 0 = none */
@@ -29,6 +39,12 @@ struct v2v_progress_bar {
   double started;      /* monotonic seconds */
   uint64_t start_done; /* a resumed copy does not start at 0 */
   bool finished;       /* the last line of this item was out */
+
+  char step[100]; /* what is being done; "" = nothing of that kind */
+  double step_started;
+  pthread_t clock;
+  bool has_clock;
+  bool stop;
 };
 
 bool
@@ -58,6 +74,7 @@ v2v_progress_bar_new (enum v2v_progress_mode mode, FILE *fp,
                       struct v2v_error **err)
 {
   struct v2v_progress_bar *bar = calloc (1, sizeof *bar);
+  pthread_condattr_t attr;
 
   if (bar == NULL) {
     v2v_fail_nomem (err);
@@ -66,6 +83,10 @@ v2v_progress_bar_new (enum v2v_progress_mode mode, FILE *fp,
   if (mode == V2V_PROGRESS_AUTO)
     mode = isatty (fileno (fp)) ? V2V_PROGRESS_BAR : V2V_PROGRESS_NONE;
   pthread_mutex_init (&bar->lock, NULL);
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (&bar->wake, &attr);
+  pthread_condattr_destroy (&attr);
   bar->mode = mode;
   bar->fp = fp;
   return bar;
@@ -200,6 +221,117 @@ print_json (struct v2v_progress_bar *bar, const struct v2v_progress *p,
   v2v_json_free (o);
 }
 
+/* ---- steps ---- */
+
+char *
+v2v_progress_step_line (char out[V2V_PROGRESS_LINE], unsigned width,
+                        const char *what, double seconds)
+{
+  char elapsed[32];
+  size_t room;
+
+  format_time (seconds > 0 ? seconds : 0, elapsed);
+  room = strlen (elapsed) + 5 < width ? width - strlen (elapsed) - 5 : 0;
+  if (strlen (what) <= room)
+    snprintf (out, V2V_PROGRESS_LINE, "%s %s", what, elapsed);
+  else {
+    /* Never end inside a UTF-8 character. */
+    while (room > 0 && ((unsigned char) what[room] & 0xc0) == 0x80)
+      --room;
+    snprintf (out, V2V_PROGRESS_LINE, "%.*s... %s", (int) room, what, elapsed);
+  }
+  return out;
+}
+
+/* Lock held. */
+static void
+show_step (struct v2v_progress_bar *bar)
+{
+  const double seconds = now () - bar->step_started;
+  char line[V2V_PROGRESS_LINE];
+  struct v2v_json *o;
+
+  if (bar->mode == V2V_PROGRESS_BAR) {
+    v2v_progress_step_line (line, terminal_width (bar->fp) - 1, bar->step,
+                            seconds);
+    wipe (bar);
+    fputs (line, bar->fp);
+    bar->shown = (unsigned) strlen (line);
+    fflush (bar->fp);
+    return;
+  }
+  o = v2v_json_new_object ();
+  v2v_json_set_string (o, "stage", "guest");
+  v2v_json_set_string (o, "item", bar->step);
+  v2v_json_set_u64 (o, "elapsed_seconds", (uint64_t) seconds);
+  v2v_json_print (o, 0, bar->fp, NULL);
+  fflush (bar->fp);
+  v2v_json_free (o);
+}
+
+static void *
+run_clock (void *arg)
+{
+  struct v2v_progress_bar *bar = arg;
+  const long ms = bar->mode == V2V_PROGRESS_BAR ? BAR_STEP_MS : JSON_STEP_MS;
+
+  pthread_mutex_lock (&bar->lock);
+  while (!bar->stop) {
+    struct timespec next;
+
+    clock_gettime (CLOCK_MONOTONIC, &next);
+    next.tv_sec += ms / 1000;
+    if (pthread_cond_timedwait (&bar->wake, &bar->lock, &next) == ETIMEDOUT &&
+        !bar->stop && bar->step[0] != '\0')
+      show_step (bar);
+  }
+  pthread_mutex_unlock (&bar->lock);
+  return NULL;
+}
+
+/* Without a clock (no thread can be started) beginnings are shown. */
+static void
+start_clock (struct v2v_progress_bar *bar)
+{
+  sigset_t all, old;
+
+  if (bar->has_clock)
+    return;
+  /* Signals are for the program's own threads. */
+  sigfillset (&all);
+  pthread_sigmask (SIG_SETMASK, &all, &old);
+  bar->has_clock = pthread_create (&bar->clock, NULL, run_clock, bar) == 0;
+  pthread_sigmask (SIG_SETMASK, &old, NULL);
+}
+
+/* Lock held. */
+static void
+end_step (struct v2v_progress_bar *bar)
+{
+  if (bar->step[0] == '\0')
+    return;
+  bar->step[0] = '\0';
+  if (bar->mode == V2V_PROGRESS_BAR)
+    wipe (bar);
+  fflush (bar->fp);
+}
+
+/* Lock held. */
+static void
+begin_step (struct v2v_progress_bar *bar, const struct v2v_progress *p)
+{
+  end_step (bar);
+  if (p->item == NULL)
+    return;
+  snprintf (bar->step, sizeof bar->step, "%s", p->item);
+  bar->step_started = now ();
+  start_clock (bar);
+  pthread_cond_signal (&bar->wake); /* its second begins now */
+  show_step (bar);
+}
+
+/* ---- bytes ---- */
+
 /* Is this another disk, or another pass over it? */
 static bool
 is_new_item (const struct v2v_progress_bar *bar, const struct v2v_progress *p)
@@ -221,6 +353,11 @@ v2v_progress_bar_update (void *arg, const struct v2v_progress *p)
   if (bar->mode == V2V_PROGRESS_NONE)
     return;
   V2V_LOCK_SCOPE (&bar->lock);
+  if (p->step) {
+    begin_step (bar, p);
+    return;
+  }
+  end_step (bar);
   if (is_new_item (bar, p)) {
     snprintf (bar->item, sizeof bar->item, "%s", p->item ? p->item : "");
     snprintf (bar->stage, sizeof bar->stage, "%s", p->stage ? p->stage : "");
@@ -262,7 +399,15 @@ v2v_progress_bar_free (struct v2v_progress_bar *bar)
 {
   if (bar == NULL)
     return;
+  if (bar->has_clock) {
+    pthread_mutex_lock (&bar->lock);
+    bar->stop = true;
+    pthread_cond_signal (&bar->wake);
+    pthread_mutex_unlock (&bar->lock);
+    pthread_join (bar->clock, NULL);
+  }
   v2v_progress_bar_clear (bar);
+  pthread_cond_destroy (&bar->wake);
   pthread_mutex_destroy (&bar->lock);
   free (bar);
 }

@@ -38,4 +38,8 @@ char *v2v_progress_line (char out[V2V_PROGRESS_LINE], unsigned width,
                          const struct v2v_progress *p, double rate,
                          double left);
 
+/* The same for a step without bytes, SECONDS after it began. */
+char *v2v_progress_step_line (char out[V2V_PROGRESS_LINE], unsigned width,
+                              const char *what, double seconds);
+
 #endif /* V2V_PROGRESS_H */

@@ -21,6 +21,9 @@ struct v2v_progress {
   uint64_t done_bytes; /* of the virtual disk */
   uint64_t total_bytes;
   uint64_t data_bytes; /* non-zero bytes moved so far */
+  /* Work of unknown length instead: ITEM says what has begun, NULL that it is
+   * over; there are no bytes.  Told once, whoever shows it has a clock. */
+  bool step;
 };
 typedef void v2v_progress_fn (void *arg, const struct v2v_progress *p);
 

@@ -591,8 +591,9 @@ v2v_guest_run (struct v2v_guest *g, const char *const argv[], unsigned seconds,
                struct v2v_error **err)
 {
   CLEANUP_STR struct v2v_str line = V2V_STR_INIT;
+  const char *slash = strrchr (argv[0], '/');
   struct timespec begin, end;
-  char after[32];
+  char after[32], step[80];
 
   if (ret_output != NULL)
     *ret_output = NULL;
@@ -608,10 +609,14 @@ v2v_guest_run (struct v2v_guest *g, const char *const argv[], unsigned seconds,
                             NULL, "not run", why, err) == -1
                ? -1
                : 1;
+  snprintf (step, sizeof step, "running %s in the guest",
+            slash ? slash + 1 : argv[0]);
+  v2v_guest_tell_step (g, step);
   clock_gettime (CLOCK_MONOTONIC, &begin);
   if (g->ops->run (g->h, argv, seconds, ret_status, ret_output, err) == -1)
     return v2v_prefix (err, "running %s in the guest", argv[0]);
   clock_gettime (CLOCK_MONOTONIC, &end);
+  v2v_guest_tell_step (g, "changing the guest");
   snprintf (after, sizeof after, "exit status %d", *ret_status);
   if (v2v_journal_add (&g->journal, V2V_CHANGE_COMMAND, line.ptr, NULL, NULL,
                        after, why, err) == -1)

@@ -21,6 +21,8 @@ struct v2v_guest {
   char *undo; /* folder of the host for originals, or NULL */
   struct v2v_tempdir *tmpdir;
   bool dry_run;
+  v2v_guest_step_fn *step; /* or NULL */
+  void *step_arg;
 };
 
 int guest_check_path (const char *path, struct v2v_error **err);

@@ -589,6 +589,8 @@ v2v_guest_open_images (struct v2v_image *const *images, size_t n,
     return NULL;
   }
   clock_gettime (CLOCK_MONOTONIC, &begin);
+  if (opts->step != NULL)
+    opts->step (opts->step_arg, "starting the appliance");
   if (folder == NULL && (h->folder = v2v_tempdir_new (NULL, err)) != NULL)
     folder = v2v_tempdir_path (h->folder);
   if (folder == NULL || start (h, images, n, opts, folder, err) == -1 ||
@@ -603,6 +605,8 @@ v2v_guest_open_images (struct v2v_image *const *images, size_t n,
   v2v_guest_set_opts (g, &opts->guest);
   v2v_guest_set_machine (g, opts->machine);
   v2v_guest_set_dry_run (g, opts->look_only);
+  v2v_guest_set_step (g, opts->step, opts->step_arg);
+  v2v_guest_tell_step (g, "looking into the guest");
   if (find_system (g, h, opts, err) == -1) {
     v2v_guest_close (g);
     return NULL;
@@ -643,6 +647,7 @@ v2v_guest_save (struct v2v_guest *g, struct v2v_error **err)
   }
   if (guestfs_umount_all (gfsh) == -1)
     return v2v_appliance_fail (h->appliance, err, "unmounting the guest");
+  v2v_guest_tell_step (g, "freeing what the guest no longer uses");
   trim_all (g, gfsh);
   if (v2v_appliance_stop (h->appliance, err) == -1)
     return -1;

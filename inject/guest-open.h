@@ -28,6 +28,8 @@ struct v2v_guest_open_opts {
   const struct v2v_machine *machine;
   const atomic_bool *cancel; /* or NULL */
   bool look_only;            /* v2v_guest_set_dry_run from the start */
+  v2v_guest_step_fn *step;   /* v2v_guest_set_step from the start; or NULL */
+  void *step_arg;
   double *ret_start_seconds; /* until the appliance runs; or NULL */
   /* Called when the appliance runs, before anything is mounted, and again
    * when the operating system is mounted (MOUNTED): evidence that must be

@@ -127,6 +127,20 @@ v2v_guest_is_dry_run (const struct v2v_guest *g)
   return g->dry_run;
 }
 
+void
+v2v_guest_set_step (struct v2v_guest *g, v2v_guest_step_fn *step, void *arg)
+{
+  g->step = step;
+  g->step_arg = arg;
+}
+
+void
+v2v_guest_tell_step (struct v2v_guest *g, const char *what)
+{
+  if (g->step != NULL)
+    g->step (g->step_arg, what);
+}
+
 /* ---- paths ---- */
 
 /* Converters put paths together from names found in the guest. */

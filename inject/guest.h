@@ -160,6 +160,11 @@ const char *v2v_guest_tmpdir (struct v2v_guest *g);
  * overlay that is thrown away, and into the journal. */
 void v2v_guest_set_dry_run (struct v2v_guest *g, bool dry_run);
 bool v2v_guest_is_dry_run (const struct v2v_guest *g);
+/* Tell people what is being done, which may take minutes. */
+typedef void v2v_guest_step_fn (void *arg, const char *what);
+void v2v_guest_set_step (struct v2v_guest *g, v2v_guest_step_fn *step,
+                         void *arg);
+void v2v_guest_tell_step (struct v2v_guest *g, const char *what);
 
 /* ---- looking ---- */
 

@@ -17,6 +17,7 @@
 #include "formats/findings.h"
 #include "formats/image.h"
 #include "formats/machine.h"
+#include "inject/guest.h"
 
 /* What the pipeline gives.  All is borrowed. */
 struct v2v_guest_job {
@@ -35,8 +36,7 @@ struct v2v_guest_job {
   bool new_macs;
   const char *const *search; /* folders where parents of disks may be */
   const atomic_bool *cancel; /* or NULL */
-  /* Which step has begun, for people; or NULL. */
-  void (*step) (void *arg, const char *what);
+  v2v_guest_step_fn *step;   /* or NULL */
   void *step_arg;
 };
 

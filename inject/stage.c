@@ -38,13 +38,6 @@ monotonic (void)
   return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
 }
 
-static void
-step (const struct v2v_guest_job *job, const char *what)
-{
-  if (job->step != NULL)
-    job->step (job->step_arg, what);
-}
-
 /* Is there anything on IMG that an appliance could look into: a partition, or
  * a file system or volume on all of it? */
 static int
@@ -219,6 +212,8 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     .search = job->search,
     .machine = job->machine,
     .cancel = job->cancel,
+    .step = job->step,
+    .step_arg = job->step_arg,
     .gate = v2v_guest_gate_appliance,
   };
   struct v2v_guest_times *times = &ret->times;
@@ -239,7 +234,6 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
   /* Originals of a run that did not come to its end. */
   v2v_remove_tree (job->undo_folder);
   begin = monotonic ();
-  step (job, "starting the appliance");
   g = v2v_guest_open_images (job->disks, job->nr_disks, &open, err);
   if (g == NULL)
     return -1;
@@ -251,12 +245,11 @@ change_guest (const struct v2v_guest_job *job, struct v2v_convert_guest *c,
     v2v_guest_close (g);
     return r;
   }
-  step (job, "changing the guest");
+  v2v_guest_tell_step (g, "changing the guest");
   if (v2v_guest_set_undo (g, job->undo_folder, err) == 0 &&
       v2v_guest_convert_system (g, err) == 0) {
     times->changes = monotonic () - begin;
     begin = monotonic ();
-    step (job, "freeing what the guest no longer uses");
     r = v2v_guest_save (g, err);
     times->trim = monotonic () - begin;
   }

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "formats/core/bytes.h"
+#include "formats/core/cleanup.h"
 #include "formats/core/json.h"
+#include "formats/core/text.h"
 #include "convert/progress.h"
 #include "test-util.h"
 
@@ -125,6 +127,84 @@ run_bar (enum v2v_progress_mode mode)
 }
 
 static void
+test_a_step_fits_every_width (void **state)
+{
+  static const char what[] = "ein sehr langer Schritt über über über über";
+  char out[V2V_PROGRESS_LINE];
+
+  (void) state;
+  for (unsigned width = 20; width <= 80; ++width) {
+    v2v_progress_step_line (out, width, what, 3723.4);
+    assert_true (strlen (out) <= width);
+    assert_non_null (strstr (out, "1:02:03"));
+    assert_true (v2v_is_valid_utf8 (out, strlen (out)));
+  }
+  assert_string_equal (v2v_progress_step_line (out, 80, "waiting", 75),
+                       "waiting 1:15");
+}
+
+/* Two steps, then bytes; the text that a bar in MODE printed. */
+static char *
+run_steps (enum v2v_progress_mode mode)
+{
+  const struct v2v_progress events[] = {
+    { .stage = "guest", .item = "first", .step = true },
+    { .stage = "guest", .item = "second", .step = true },
+    { .stage = "guest", .step = true },
+    { .stage = "copy", .item = "d", .done_bytes = 1, .total_bytes = 2 },
+  };
+  struct v2v_error *err = NULL;
+  char *text = NULL;
+  size_t len = 0;
+  FILE *fp = open_memstream (&text, &len);
+  struct v2v_progress_bar *bar;
+
+  assert_non_null (fp);
+  bar = v2v_progress_bar_new (mode, fp, &err);
+  assert_ptr (bar, err);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (events); ++i)
+    v2v_progress_bar_update (bar, &events[i]);
+  v2v_progress_bar_free (bar);
+  fclose (fp);
+  return text;
+}
+
+static void
+test_steps_are_told_when_they_begin (void **state)
+{
+  CLEANUP_FREE char *none = run_steps (V2V_PROGRESS_NONE);
+  CLEANUP_FREE char *bar = run_steps (V2V_PROGRESS_BAR);
+  CLEANUP_FREE char *json = run_steps (V2V_PROGRESS_JSON);
+  static const char *const items[] = { "first", "second" };
+  char *save = NULL, *line;
+  unsigned n = 0;
+
+  (void) state;
+  assert_string_equal (none, "");
+  assert_memory_equal (bar, "first 0:0", 9);
+  assert_non_null (strstr (bar, "\rsecond 0:0"));
+  assert_non_null (strstr (bar, "50%"));
+  /* A host that is very slow prints a line more. */
+  for (line = strtok_r (json, "\n", &save); line != NULL;
+       line = strtok_r (NULL, "\n", &save)) {
+    struct v2v_error *err = NULL;
+    struct v2v_json *j = v2v_json_parse (line, strlen (line), "line", &err);
+    uint64_t seconds = 0;
+
+    assert_ptr (j, err);
+    if (strcmp (v2v_json_get_string (j, "stage"), "guest") == 0) {
+      assert_true (v2v_json_get_u64 (j, "elapsed_seconds", &seconds));
+      if (seconds == 0) {
+        assert_true (n < V2V_ARRAY_SIZE (items));
+        assert_string_equal (v2v_json_get_string (j, "item"), items[n++]);
+      }
+    }
+    v2v_json_free (j);
+  }
+  assert_int_equal (n, 2);
+}
+
+static void
 test_nothing_is_printed_where_there_is_no_terminal (void **state)
 {
   char *text = run_bar (V2V_PROGRESS_AUTO);
@@ -186,6 +266,8 @@ main (void)
     cmocka_unit_test (test_a_wide_line_has_a_bar),
     cmocka_unit_test (test_an_unknown_rate_and_an_empty_disk_are_fine),
     cmocka_unit_test (test_a_name_is_not_cut_inside_a_character),
+    cmocka_unit_test (test_a_step_fits_every_width),
+    cmocka_unit_test (test_steps_are_told_when_they_begin),
     cmocka_unit_test (test_nothing_is_printed_where_there_is_no_terminal),
     cmocka_unit_test (test_json_lines_parse_and_end_complete),
     cmocka_unit_test (test_a_bar_leaves_its_line_empty_and_has_no_escape_codes),
