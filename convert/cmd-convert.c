@@ -29,6 +29,7 @@ enum {
   OPT_DRY_RUN,
   OPT_DYNAMIC_MEMORY,
   OPT_FIRSTBOOT,
+  OPT_FSCK,
   OPT_GENERATION,
   OPT_INITRAMFS,
   OPT_KEEP_CHAIN,
@@ -98,6 +99,9 @@ static const struct cmd_option options[] = {
   { "firstboot", OPT_FIRSTBOOT, "FILE",
     "run FILE (cmd, PowerShell or a script) when the guest first\n"
     "starts; may be given again" },
+  { "fsck", OPT_FSCK, NULL,
+    "read the changed guest's file systems from end to end; what is\n"
+    "wrong is a finding, nothing is repaired" },
   { "generation", OPT_GENERATION, "1|2",
     "generation of the new machine; by default by evidence" },
   CMD_HELP,
@@ -424,6 +428,7 @@ set_flag (struct args *a, int c)
     { OPT_DIGEST, &o->digest },
     { OPT_DRY_RUN, &o->dry_run },
     { OPT_DYNAMIC_MEMORY, &o->hyperv.dynamic_memory },
+    { OPT_FSCK, &a->guest.opts.fsck },
     { OPT_KEEP_CHAIN, &o->keep_chain },
     { OPT_KEEP_TOOLS, &a->guest.opts.keep_tools },
     { OPT_MIGRATION_COMPATIBILITY, &o->hyperv.migration_compatibility },

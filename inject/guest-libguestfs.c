@@ -647,6 +647,8 @@ v2v_guest_save (struct v2v_guest *g, struct v2v_error **err)
   }
   if (guestfs_umount_all (gfsh) == -1)
     return v2v_appliance_fail (h->appliance, err, "unmounting the guest");
+  if (g->opts.fsck && guest_check_filesystems (g, h, err) == -1)
+    return -1;
   v2v_guest_tell_step (g, "freeing what the guest no longer uses");
   trim_all (g, gfsh);
   if (v2v_appliance_stop (h->appliance, err) == -1)

@@ -28,6 +28,11 @@ void guest_appliance_free (struct guest_appliance *h);
 /* H of G, or NULL when G has another back end. */
 struct guest_appliance *guest_appliance_of (struct v2v_guest *g);
 
+/* guest-fsck.c: a finding for each file system that has errors; nothing may
+ * be mounted. */
+int guest_check_filesystems (struct v2v_guest *g, struct guest_appliance *h,
+                             struct v2v_error **err);
+
 /* inspect-os.c, in this order: open what is encrypted, list the file systems,
  * find the operating system, mount it and fill the guest's v2v_os. */
 int guest_open_encrypted (struct v2v_guest *g, struct guest_appliance *h,

@@ -127,6 +127,7 @@ struct v2v_guest_opts {
   bool keep_tools;            /* leave VMware Tools alone */
   bool allow_dirty;      /* go on with a dirty file system (journal replayed) */
   bool allow_hibernated; /* discard a hibernated Windows' memory */
+  bool fsck;             /* check file systems when all is changed */
   bool have_keys;        /* keys for encrypted volumes will be tried */
   const char *const *firstboot; /* host files, in order; NULL-terminated */
   const char *const *drivers;   /* host folders with INF files */

@@ -128,10 +128,11 @@ stage_fingerprint (const struct v2v_guest_job *job,
   const struct v2v_guest_opts *o = &c->opts;
   uint8_t hash[V2V_SHA256_SIZE];
   char *hex;
-  int r = v2v_str_printf (
-      &s, "2 %u %d %s %d %d %u %d %d %d\n", job->generation, job->new_macs,
-      o->root ? o->root : "", (int) o->initramfs, o->serial_console,
-      o->rootdelay_seconds, o->keep_tools, o->allow_dirty, o->allow_hibernated);
+  int r =
+      v2v_str_printf (&s, "3 %u %d %s %d %d %u %d %d %d %d\n", job->generation,
+                      job->new_macs, o->root ? o->root : "", (int) o->initramfs,
+                      o->serial_console, o->rootdelay_seconds, o->keep_tools,
+                      o->allow_dirty, o->allow_hibernated, o->fsck);
 
   r |= append_list (&s, o->firstboot) | append_list (&s, o->drivers) |
        append_files (&s, o->firstboot) | append_files (&s, o->drivers) |
