@@ -6,7 +6,9 @@
 #include <config.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -202,17 +204,82 @@ test_round_trip_of_fixed_disks (void **state)
   round_trip (V2V_SUB_FIXED, MIB, 512, 17 * MIB);
   round_trip (V2V_SUB_FIXED, 2 * MIB, 4096, 5 * MIB + 4096);
   round_trip (V2V_SUB_FIXED, 32 * MIB, 512, 33 * MIB + 4096);
-  /* 4098 blocks: the table has the entry of a bitmap in it */
-  round_trip (V2V_SUB_FIXED, MIB, 512, 4098 * MIB);
+}
+
+/* A chunk is what one bitmap block describes: 2^23 sectors, 4 GiB of this
+ * disk.  [MS-VHDX] 2.5.1: the entry of the bitmap comes after those of the
+ * chunk's payload blocks. */
+#define CHUNK (4096 * MIB)
+#define RUN   (UINT64_C (64) << 10)
+
+/* What QEMU reads of LEN bytes at OFFSET is all BYTE.  Not all of the disk is
+ * compared: a touched block of 256 MiB is read whole then. */
+static void
+assert_qemu_reads (const char *vhdx, uint64_t offset, uint64_t len, int byte)
+{
+  char command[80];
+
+  snprintf (command, sizeof command, "read -P %d %" PRIu64 " %" PRIu64, byte,
+            offset, len);
+  assert_int_equal (
+      test_run ((const char *const[]){ "qemu-io", "-r", "-f", "vhdx", "-c",
+                                       command, vhdx, NULL },
+                NULL),
+      0);
+}
+
+/* Runs of one byte each at the begin, across each border of two chunks, and at
+ * the end. */
+static void
+across_chunks (enum v2v_subformat subformat, uint64_t block, uint64_t size)
+{
+  CLEANUP_FREE char *raw = in_dir ("disk.raw"), *vhdx = in_dir ("disk.vhdx");
+  const struct v2v_create_opts opts = { .size_bytes = size,
+                                        .subformat = subformat,
+                                        .block_bytes = block };
+  const struct v2v_create_opts raw_opts = { .size_bytes = size };
+  struct v2v_image *images[2] = { create (raw, "raw", &raw_opts),
+                                  create (vhdx, "vhdx", &opts) };
+  struct v2v_error *err = NULL;
+  CLEANUP_FREE uint8_t *buf = malloc (RUN);
+  uint64_t places[8];
+  size_t n = 0;
+
+  assert_non_null (buf);
+  places[n++] = 0;
+  for (uint64_t border = CHUNK; border + RUN < size; border += CHUNK)
+    places[n++] = border - RUN / 2;
+  places[n++] = size - RUN;
+  for (size_t i = 0; i < n; ++i) {
+    memset (buf, (int) i + 1, RUN);
+    for (unsigned k = 0; k < 2; ++k)
+      assert_ok (v2v_image_write (images[k], buf, RUN, places[i], &err), err);
+  }
+  finish (images[0]);
+  finish (images[1]);
+  assert_same (raw, vhdx);
+  if (!test_have ("qemu-img") || !test_have ("qemu-io"))
+    return;
+  assert_int_equal (test_run ((const char *const[]){ "qemu-img", "check", "-f",
+                                                     "vhdx", vhdx, NULL },
+                              NULL),
+                    0);
+  for (size_t i = 0; i < n; ++i) {
+    assert_qemu_reads (vhdx, places[i], RUN, (int) i + 1);
+    if (places[i] > 0)
+      assert_qemu_reads (vhdx, places[i] - RUN, RUN, 0);
+  }
 }
 
 static void
-test_dynamic_disk_across_chunks (void **state)
+test_disks_across_chunks (void **state)
 {
   (void) state;
-  round_trip (V2V_SUB_DYNAMIC, MIB, 512, 4096 * MIB);
-  round_trip (V2V_SUB_DYNAMIC, MIB, 512, 4097 * MIB + 4096);
-  round_trip (V2V_SUB_DYNAMIC, 256 * MIB, 512, 40 * 256 * MIB);
+  across_chunks (V2V_SUB_DYNAMIC, MIB, CHUNK);
+  across_chunks (V2V_SUB_DYNAMIC, MIB, CHUNK + MIB + 4096);
+  across_chunks (V2V_SUB_DYNAMIC, 256 * MIB, 2 * CHUNK + 512 * MIB);
+  /* 4098 blocks: the table has the entry of a bitmap in it */
+  across_chunks (V2V_SUB_FIXED, MIB, CHUNK + 2 * MIB);
 }
 
 /* ---- what Windows wants ---- */
@@ -819,7 +886,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     TEST (test_round_trip_of_every_block_and_sector_size),
     TEST (test_round_trip_of_fixed_disks),
-    TEST (test_dynamic_disk_across_chunks),
+    TEST (test_disks_across_chunks),
     TEST (test_the_file_has_what_windows_demands),
     TEST (test_identifiers_differ_from_file_to_file),
     TEST (test_no_holes_allocates_the_file),
