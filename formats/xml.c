@@ -18,11 +18,7 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
-#include "formats/xml.h"
-
-struct v2v_xml {
-  xmlDocPtr doc;
-};
+#include "formats/xml-internal.h"
 
 /* What the callbacks leave for v2v_xml_parse; found by ctxt->_private. */
 struct state {
@@ -89,6 +85,21 @@ on_end (void *vctxt, const xmlChar *name, const xmlChar *prefix,
   xmlSAX2EndElementNs (vctxt, name, prefix, uri);
 }
 
+void
+v2v_xml_clean_message (const char *message, char *out, size_t size)
+{
+  size_t n = strcspn (message, "\r\n");
+
+  if (n >= size)
+    n = size - 1;
+  for (size_t i = 0; i < n; ++i) {
+    const unsigned char c = (unsigned char) message[i];
+
+    out[i] = c >= 32 && c < 127 ? (char) c : '?';
+  }
+  out[n] = '\0';
+}
+
 /* Keep the first error; libxml2's own default would print it. */
 static void
 #if LIBXML_VERSION >= 21200
@@ -99,27 +110,16 @@ on_error (void *vctxt, xmlErrorPtr e)
 {
   const xmlParserCtxtPtr ctxt = vctxt;
   struct state *st = ctxt->_private;
-  size_t n;
 
   if (st->structured || e->level < XML_ERR_ERROR || e->message == NULL)
     return;
   st->structured = true;
   st->line = e->line;
-  /* One line of printable ASCII: parts of the document are quoted in it. */
-  n = strcspn (e->message, "\r\n");
-  if (n >= sizeof st->message)
-    n = sizeof st->message - 1;
-  for (size_t i = 0; i < n; ++i) {
-    const unsigned char c = (unsigned char) e->message[i];
-
-    st->message[i] = c >= 32 && c < 127 ? (char) c : '?';
-  }
-  st->message[n] = '\0';
+  v2v_xml_clean_message (e->message, st->message, sizeof st->message);
 }
 
-/* Once per process, whichever thread comes first. */
-static void
-init_library (void)
+void
+v2v_xml_init_library (void)
 {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -154,7 +154,7 @@ v2v_xml_parse (const void *text, size_t len, const char *name,
               name, len, V2V_XML_MAX_BYTES);
     return NULL;
   }
-  init_library ();
+  v2v_xml_init_library ();
   ctxt = xmlNewParserCtxt ();
   x = calloc (1, sizeof *x);
   if (ctxt == NULL || x == NULL) {
@@ -351,7 +351,7 @@ v2v_xml_new (const char *ns, const char *root, struct v2v_error **err)
   xmlNodePtr node;
   xmlNsPtr n;
 
-  init_library ();
+  v2v_xml_init_library ();
   if (x == NULL || (x->doc = xmlNewDoc (BAD_CAST "1.0")) == NULL) {
     free (x);
     v2v_fail_nomem (err);

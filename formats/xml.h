@@ -100,6 +100,23 @@ int v2v_xml_set_attr (struct v2v_xml_node *n, const char *ns,
 char *v2v_xml_dump (const struct v2v_xml *doc, size_t *ret_len,
                     struct v2v_error **err);
 
+/* ---- schemas ---- */
+
+/* An XML schema (XSD 1.0) of our own, given as text: it is trusted, what it
+ * judges is not. */
+struct v2v_xml_schema;
+struct v2v_xml_schema *v2v_xml_schema_new (const char *text, size_t len,
+                                           const char *name,
+                                           struct v2v_error **err);
+void v2v_xml_schema_free (struct v2v_xml_schema *schema); /* accepts NULL */
+/* 0, or V2V_ERR_FORMAT with the line and the element of the first violation,
+ * and the number of the others in the hint.  Attributes that say where a
+ * schema is (xsi:schemaLocation) are removed from DOC: nothing is loaded;
+ * those that would change a type (xsi:type, xsi:nil) are refused.  Not for
+ * two threads at once. */
+int v2v_xml_schema_check (struct v2v_xml_schema *schema, struct v2v_xml *doc,
+                          const char *name, struct v2v_error **err);
+
 /* Does TEXT look like XML?  A '<' after an optional byte order mark and
  * blanks, in UTF-8 or UTF-16.
  */

@@ -33,7 +33,7 @@ only 'libdeflate' formats/core/inflate.c
 only 'crypt\.h' inject/customize-hash.c
 only 'zlib' formats/core/gzip.c formats/core/inflate.c inject/unpack.c
 only 'iconv' formats/core/text.c
-only 'libxml/' formats/xml.c
+only 'libxml/' formats/xml.c formats/xml-internal.h formats/xml-schema.c
 only 'archive' formats/ova.c
 only 'libnbd' formats/nbd.c
 only 'yaml' inject/linux-net-netplan.c
