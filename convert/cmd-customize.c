@@ -47,7 +47,7 @@ static const struct cmd_option options[] = {
     "write to a new file, or into a folder; by default the disks\n"
     "are changed in place" },
   { "profile", OPT_PROFILE, "FILE",
-    "how the guest shall be; see v2v-profile(5)" },
+    "how the guest shall be; see v2v-guest-profile(5)" },
   CMD_PROGRESS,
   { "resume", OPT_RESUME, NULL,
     "complete what an interrupted run in place began to write" },

@@ -34,6 +34,8 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_info,
   &cmd_inspect,
   &cmd_map,
+  &cmd_profile,
+  &cmd_template,
   NULL
 };
 /* clang-format on */

@@ -5,7 +5,7 @@
  * (unattend.xml, sysprep.inf), or scripts of the first start where the image
  * is not generalised; for Linux the files of the guest are edited, or a seed
  * for cloud-init is laid down.  inject/v2v-profile.schema.json and
- * v2v-profile(5) describe the file a profile is loaded from.
+ * v2v-guest-profile(5) describe the file a profile is loaded from.
  *
  * Secrets come from files or descriptors only, are kept out of the journal,
  * and are overwritten in memory when the profile is freed.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Loading a profile: JSON, described by v2v-profile.schema.json and
- * v2v-profile(5).  Tables say what each object may have; what they do not
+ * v2v-guest-profile(5).  Tables say what each object may have; what they do not
  * know is refused with its path and the nearest name, since a misspelt member
  * would be a password that was not set.
  */

@@ -12,11 +12,11 @@ twice=$(printf '%s\n' "$documented" | uniq -d)
 [ -z "$twice" ] || fail "described twice: $twice"
 
 # An id is a string whose first word is that of a known id.  Settings of a
-# .vmx file and names of files can look like one.
+# .vmx file, names of files and paths of fields can look like one.
 words=$(printf '%s\n' "$documented" | sed 's/\..*//' | sort -u | paste -sd '|')
 used=$(grep -hoE "\"($words)\.[a-z0-9]+[a-z0-9.-]*\"" \
     formats/*.c inject/*.c library/*.c convert/*.c | tr -d '"' |
-    grep -vxE 'device\.map|disk\.vmdk|snapshot\.action|vmx\.encryptiontype' | sort -u)
+    grep -vxE 'device\.map|disk\.vmdk|snapshot\.action|vmx\.encryptiontype|memory\.(dynamic|(maximum|minimum|startup)-mib)' | sort -u)
 [ "$(printf '%s\n' "$used" | wc -l)" -gt 100 ] || fail "ids are not found"
 
 missing=$(comm -23 <(printf '%s\n' "$used") <(printf '%s\n' "$documented"))
