@@ -57,16 +57,16 @@ initramfs_made_by () {
 # The drivers of Hyper-V that a start needs are in it, and it came about as it
 # should: HOW is kept, rebuilt or appended.
 initramfs_has_drivers () { # IMAGE HOW
-    local m done
+    local m by
     list_initramfs "$1" >initramfs.list
     for m in hv_vmbus hv_storvsc; do
         grep -Eq "/$m\.ko(\..z|\.zst)?$" initramfs.list ||
             fail "$1: no $m ($2)"
     done
-    done=$(initramfs_made_by)
-    [ "$done" = "$2" ] || {
+    by=$(initramfs_made_by)
+    [ "$by" = "$2" ] || {
         report '.guest.changes, .findings.guest'
-        fail "the initramfs was $done, not $2"
+        fail "the initramfs was $by, not $2"
     }
     # Also one that was kept gets names of interfaces behind it, and the old one
     # beside it then.
