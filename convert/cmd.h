@@ -195,6 +195,7 @@ extern const struct v2v_command cmd_digest;
 extern const struct v2v_command cmd_doctor;
 extern const struct v2v_command cmd_info;
 extern const struct v2v_command cmd_inspect;
+extern const struct v2v_command cmd_library;
 extern const struct v2v_command cmd_map;
 extern const struct v2v_command cmd_profile;
 extern const struct v2v_command cmd_template;

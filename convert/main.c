@@ -33,6 +33,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_doctor,
   &cmd_info,
   &cmd_inspect,
+  &cmd_library,
   &cmd_map,
   &cmd_profile,
   &cmd_template,

@@ -286,7 +286,7 @@ char *v2v_library_read_text (struct v2v_library *lib, const char *id,
 /* ---- upkeep ---- */
 
 struct v2v_upkeep_opts {
-  bool quick; /* sizes and times only: no digests */
+  bool quick; /* read only what another size or time says was touched */
   bool dry_run;
   bool force;
   unsigned threads;

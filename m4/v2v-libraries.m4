@@ -10,6 +10,8 @@ AC_DEFUN([V2V_LIBRARIES], [
   PKG_CHECK_MODULES([LIBGUESTFS], [libguestfs >= 1.44])
   PKG_CHECK_MODULES([HIVEX], [hivex >= 1.3.19])
   PKG_CHECK_MODULES([LIBYAML], [yaml-0.1 >= 0.2.1])
+  # RETURNING and UPSERT are not used; defensive mode came with 3.26.
+  PKG_CHECK_MODULES([SQLITE3], [sqlite3 >= 3.31])
   # What an initramfs is packed with.  bzip2 has no .pc file everywhere.
   PKG_CHECK_MODULES([LIBLZ4], [liblz4 >= 1.9])
   PKG_CHECK_MODULES([LIBLZMA], [liblzma >= 5.2])
@@ -45,6 +47,18 @@ AC_DEFUN([V2V_LIBRARIES], [
        AC_DEFINE([HAVE_LIBNBD], [1], [libnbd is there])],
       [AS_IF([test "x$with_libnbd" = xyes], [AC_MSG_ERROR([libnbd not found])])])])
   AM_CONDITIONAL([HAVE_LIBNBD], [test "x$have_libnbd" = xyes])
+
+  AC_ARG_WITH([libpq],
+    [AS_HELP_STRING([--without-libpq],
+      [no catalogues of libraries in PostgreSQL])],
+    [], [with_libpq=check])
+  have_libpq=no
+  AS_IF([test "x$with_libpq" != xno],
+    [PKG_CHECK_MODULES([LIBPQ], [libpq >= 12],
+      [have_libpq=yes
+       AC_DEFINE([HAVE_LIBPQ], [1], [libpq is there])],
+      [AS_IF([test "x$with_libpq" = xyes], [AC_MSG_ERROR([libpq not found])])])])
+  AM_CONDITIONAL([HAVE_LIBPQ], [test "x$have_libpq" = xyes])
 
   AC_ARG_WITH([nbdkit],
     [AS_HELP_STRING([--without-nbdkit], [do not build the nbdkit plugin])],

@@ -33,11 +33,13 @@ only 'libdeflate' formats/core/inflate.c
 only 'crypt\.h' inject/customize-hash.c
 only 'zlib' formats/core/gzip.c formats/core/inflate.c inject/unpack.c
 only 'iconv' formats/core/text.c
+only 'libpq' library/catalogue-postgres.c
 only 'libxml/' formats/xml.c formats/xml-internal.h formats/xml-schema.c
 only 'archive' formats/ova.c
 only 'libnbd' formats/nbd.c
 only 'yaml' inject/linux-net-netplan.c
 only 'nbdkit-plugin' formats/nbdkit-plugin.c
+only 'sqlite3' library/catalogue-sqlite.c
 only 'hivex' inject/hive.c inject/hive-change.c inject/hive-commit.c
 only 'guestfs' inject/guest-libguestfs.c inject/guest-open.h inject/inspect-os.c inject/launch.c inject/launch.h
 exit $bad

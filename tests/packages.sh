@@ -11,8 +11,9 @@ build=(
     autoconf automake gcc gcc-mingw-w64-i686 gcc-mingw-w64-x86-64 libtool make
     pkg-config perl
     libarchive-dev libbz2-dev libdeflate-dev libguestfs-dev libhivex-dev
-    libjansson-dev liblz4-dev liblzma-dev liblzo2-dev libnbd-dev libssl-dev
-    libxml2-dev libyaml-dev libzstd-dev nbdkit-plugin-dev zlib1g-dev
+    libjansson-dev liblz4-dev liblzma-dev liblzo2-dev libnbd-dev libpq-dev
+    libsqlite3-dev libssl-dev libxml2-dev libyaml-dev libzstd-dev
+    nbdkit-plugin-dev zlib1g-dev
 )
 # A machine to convert is made, not stored; its guest is reached by an
 # appliance.
@@ -24,7 +25,8 @@ test=(
     7zip btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio
     cryptsetup-bin git guestfish initramfs-tools-core jq lcov
     libclang-rt-14-dev libcmocka-dev libnbd-bin libvhdi-utils libvmdk-utils
-    lvm2 lz4 lzop ntfs-3g openssl ovmf shellcheck valgrind wine wine64 xfsprogs
+    lvm2 lz4 lzop ntfs-3g openssl ovmf postgresql shellcheck sqlite3 valgrind
+    wine wine64 xfsprogs
     xz-utils zstd
 )
 

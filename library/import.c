@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Import: from files to objects, all of them or none (see pending.c). */
+
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "formats/core/log.h"
+#include "library/library-internal.h"
+
+/* NAME, NAME-2 ... */
+#define MAX_CLASHES 9999
+/* An extension that is kept with the file's name. */
+#define MAX_EXTENSION 12
+
+struct job {
+  struct v2v_library *lib;
+  const struct v2v_import_opts *opts;
+  struct v2v_copy_opts copy;
+  struct v2v_share share;
+  lib_items items;
+  lib_strings paths; /* in the share, of all files of what is new */
+  struct lib_intent intent;
+};
+
+static void
+job_clear (struct job *job)
+{
+  lib_items_clear (&job->items);
+  lib_strings_clear (&job->paths);
+  lib_share_clear (&job->share);
+}
+
+/* ---- names in the share ---- */
+
+/* "disk/web", and ".vhdx" in *RET_EXTENSION: what a number goes between.  An
+ * object of several files has a folder, whose files keep their names. */
+static char *
+base_path (const struct lib_item *item, char ret_extension[MAX_EXTENSION + 1])
+{
+  const char *name = item->files.ptr[0].name;
+  const char *dot = item->files.len == 1 ? strrchr (name, '.') : NULL;
+  CLEANUP_FREE char *safe = v2v_safe_name (item->name);
+  size_t n = dot ? strlen (dot) : 0;
+  char *path;
+
+  if (dot == name || n > MAX_EXTENSION ||
+      (n > 0 && dot[1 + strspn (dot + 1, "abcdefghijklmnopqrstuvwxyz"
+                                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                         "0123456789_-")] != '\0'))
+    n = 0;
+  snprintf (ret_extension, MAX_EXTENSION + 1, "%.*s", (int) n, n ? dot : "");
+  /* A disk of a machine is called after its file. */
+  if (safe != NULL && n > 0 && strlen (safe) > n &&
+      strcmp (safe + strlen (safe) - n, ret_extension) == 0)
+    safe[strlen (safe) - n] = '\0';
+  if (safe == NULL ||
+      asprintf (&path, "%s/%s", v2v_object_kind_name (item->kind), safe) == -1)
+    return NULL;
+  return path;
+}
+
+/* Is PATH there, in the catalogue, or about to be? */
+static int
+is_taken (struct job *job, int share_fd, const char *path, bool *ret,
+          struct v2v_error **err)
+{
+  CLEANUP_FREE char *row = NULL;
+  CLEANUP_FREE char *below = NULL;
+  struct stat st;
+
+  *ret = true;
+  if (lib_stat (share_fd, path, &st) == 0)
+    return 0;
+  if (errno != ENOENT)
+    return v2v_fail_errno (err, "%s/%s", job->share.path, path);
+  for (size_t i = 0; i < job->paths.len; ++i) {
+    const size_t n = strlen (path);
+
+    if (strncmp (job->paths.ptr[i], path, n) == 0 &&
+        (job->paths.ptr[i][n] == '\0' || job->paths.ptr[i][n] == '/'))
+      return 0;
+  }
+  if (asprintf (&below, "%s/", path) == -1) {
+    below = NULL;
+    return v2v_fail_nomem (err);
+  }
+  if (lib_lookup (
+          job->lib, &row, err,
+          "SELECT path FROM location WHERE share = ? AND "
+          "(path = ? OR substr (path, 1, length (CAST (? AS TEXT))) = ?) "
+          "UNION ALL SELECT path FROM pending_file WHERE share = ? "
+          "AND (path = ? OR substr (path, 1, length (CAST (? AS TEXT))) = ?) LIMIT 1",
+          job->share.id, path, below, below, job->share.id, path, below, below,
+          V2V_QUERY_END) == -1)
+    return -1;
+  *ret = row != NULL;
+  return 0;
+}
+
+static int
+add_path (struct job *job, char *path, struct v2v_error **err)
+{
+  if (path != NULL && lib_strings_append (&job->paths, path) == 0)
+    return 0;
+  free (path);
+  return v2v_fail_nomem (err);
+}
+
+static int
+choose_paths (struct job *job, int share_fd, const struct lib_item *item,
+              struct v2v_error **err)
+{
+  char extension[MAX_EXTENSION + 1];
+  CLEANUP_FREE char *base = base_path (item, extension);
+  CLEANUP_FREE char *path = NULL;
+  bool taken = true;
+
+  if (base == NULL)
+    return v2v_fail_nomem (err);
+  for (unsigned n = 1; taken; ++n) {
+    char number[16] = "";
+
+    if (n > MAX_CLASHES)
+      return v2v_fail (err, V2V_ERR_USAGE,
+                       "%s: %s%s and %d names after it "
+                       "are taken",
+                       job->share.path, base, extension, MAX_CLASHES - 1);
+    if (n > 1)
+      snprintf (number, sizeof number, "-%u", n);
+    free (STEAL (path));
+    if (asprintf (&path, "%s%s%s", base, number, extension) == -1) {
+      path = NULL;
+      return v2v_fail_nomem (err);
+    }
+    if (is_taken (job, share_fd, path, &taken, err) == -1)
+      return -1;
+  }
+  if (item->files.len == 1)
+    return add_path (job, STEAL (path), err);
+  for (size_t i = 0; i < item->files.len; ++i)
+    if (add_path (job, lib_join (path, item->files.ptr[i].name, NULL), err) ==
+        -1)
+      return -1;
+  return 0;
+}
+
+/* ---- the steps ---- */
+
+/* In one transaction, so that two imports at once take different names. */
+static int
+note (struct job *job, struct v2v_error **err)
+{
+  CLEANUP_CLOSE int fd = lib_share_fd (&job->share, err);
+
+  if (fd == -1 || v2v_catalogue_begin (job->lib->cat, err) == -1)
+    return -1;
+  if (lib_intent_note (job->lib, "import", &job->share, &job->intent, err) ==
+      -1)
+    goto error;
+  for (size_t i = 0; i < job->items.len; ++i)
+    if (!job->items.ptr[i].known &&
+        choose_paths (job, fd, &job->items.ptr[i], err) == -1)
+      goto error;
+  for (size_t i = 0; i < job->paths.len; ++i)
+    if (lib_intent_note_file (job->lib, &job->intent, job->paths.ptr[i], err) ==
+        -1)
+      goto error;
+  return v2v_catalogue_commit (job->lib->cat, err);
+
+error:
+  v2v_catalogue_rollback (job->lib->cat);
+  return -1;
+}
+
+/* File SEQ of the intent. */
+static int
+make_file (struct job *job, const struct lib_file *f, size_t seq,
+           struct v2v_error **err)
+{
+  CLEANUP_FREE char *path = NULL;
+  char tmp[80];
+
+  snprintf (tmp, sizeof tmp, LIB_TMP "/%s/%zu", job->intent.id, seq);
+  if (f->path == NULL)
+    return lib_write (job->intent.share_fd, tmp, f->bytes, f->len, err);
+  path = lib_join (job->share.path, tmp, err);
+  if (path == NULL)
+    return -1;
+  if (job->opts->move && rename (f->path, path) == 0)
+    return 0; /* synced by who made it */
+  return lib_copy (f->path, path, f->digest, &job->copy, err);
+}
+
+static int
+make_files (struct job *job, struct v2v_error **err)
+{
+  size_t seq = 0;
+
+  for (size_t i = 0; i < job->items.len; ++i) {
+    const struct lib_item *item = &job->items.ptr[i];
+
+    for (size_t j = 0; !item->known && j < item->files.len; ++j)
+      if (make_file (job, &item->files.ptr[j], seq++, err) == -1)
+        return -1;
+  }
+  return lib_intent_ready (&job->intent, err);
+}
+
+static int
+publish (struct job *job, struct v2v_error **err)
+{
+  for (size_t i = 0; i < job->paths.len; ++i) {
+    char tmp[80];
+
+    snprintf (tmp, sizeof tmp, LIB_TMP "/%s/%zu", job->intent.id, i);
+    if (lib_publish (job->intent.share_fd, tmp, job->paths.ptr[i]) == -1)
+      return v2v_fail_errno (err, "%s/%s", job->share.path, job->paths.ptr[i]);
+  }
+  return 0;
+}
+
+/* What the new files' times are, for a quick look later. */
+static int
+note_times (struct job *job, struct v2v_error **err)
+{
+  size_t seq = 0;
+
+  for (size_t i = 0; i < job->items.len; ++i) {
+    struct lib_item *item = &job->items.ptr[i];
+
+    for (size_t j = 0; !item->known && j < item->files.len; ++j, ++seq) {
+      struct stat st;
+
+      if (lib_stat (job->intent.share_fd, job->paths.ptr[seq], &st) == -1)
+        return v2v_fail_errno (err, "%s", job->paths.ptr[seq]);
+      item->files.ptr[j].mtime = lib_mtime (&st);
+    }
+  }
+  return 0;
+}
+
+static int
+insert_rows (struct job *job, struct v2v_error **err)
+{
+  const struct lib_item *last = &job->items.ptr[job->items.len - 1];
+  size_t seq = 0;
+
+  for (size_t i = 0; i < job->items.len; ++i) {
+    struct lib_item *item = &job->items.ptr[i];
+    CLEANUP_FREE char *other = NULL;
+
+    if (item->known)
+      continue;
+    /* Somebody else brought the same meanwhile: theirs stays, and this time
+     * nothing of ours does. */
+    if (lib_find_identity (job->lib, item->identity, &other, err) == -1)
+      return -1;
+    if (other != NULL) {
+      v2v_fail (err, V2V_ERR_USAGE,
+                "%s: another process has just imported the same content",
+                item->name);
+      return v2v_hint (err, "run it again: it is known now");
+    }
+    if (lib_insert_item (job->lib, item, &job->items, job->share.id,
+                         job->paths.ptr + seq, err) == -1)
+      return -1;
+    seq += item->files.len;
+  }
+  for (size_t i = 0; i < job->opts->nr_relations; ++i)
+    if (lib_relate_in_transaction (
+            job->lib, last->id, job->opts->relations[i].role,
+            job->opts->relations[i].label ? job->opts->relations[i].label : "",
+            job->opts->relations[i].to, err) == -1)
+      return -1;
+  return lib_set_in_transaction (job->lib, last->id, &job->opts->set, err);
+}
+
+static int
+store (struct job *job, struct v2v_error **err)
+{
+  if (note (job, err) == -1)
+    return -1;
+  if (lib_intent_start (job->lib, &job->intent, err) == 0 &&
+      make_files (job, err) == 0 && publish (job, err) == 0 &&
+      note_times (job, err) == 0 &&
+      v2v_catalogue_begin (job->lib->cat, err) == 0 &&
+      insert_rows (job, err) == 0 &&
+      lib_intent_end (job->lib, &job->intent, err) == 0 &&
+      v2v_catalogue_commit (job->lib->cat, err) == 0) {
+    lib_intent_close (&job->intent);
+    return 0;
+  }
+  lib_intent_undo (job->lib, &job->intent);
+  return -1;
+}
+
+/* Wrong words of the user are told before hours of reading. */
+static int
+check_fields (const struct v2v_library_set *s, struct v2v_error **err)
+{
+  const char *const texts[] = { s->version,    s->name_space, s->family,
+                                s->release,    s->os,         s->owner,
+                                s->description };
+
+  if (s->name != NULL && lib_check_text ("the name", s->name, true, err) == -1)
+    return -1;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (texts); ++i)
+    if (texts[i] != NULL &&
+        lib_check_text ("a field", texts[i], false, err) == -1)
+      return -1;
+  return 0;
+}
+
+static int
+run (struct job *job, struct v2v_import_result *ret, struct v2v_error **err)
+{
+  struct lib_item *last = &job->items.ptr[job->items.len - 1];
+
+  job->copy.threads = job->opts->threads;
+  job->copy.progress = job->opts->progress;
+  job->copy.progress_arg = job->opts->progress_arg;
+  job->copy.cancel = job->opts->cancel;
+  if (job->opts->set.name != NULL) {
+    free (last->name);
+    last->name = strdup (job->opts->set.name);
+    if (last->name == NULL)
+      return v2v_fail_nomem (err);
+  }
+  for (size_t i = 0; i < job->items.len; ++i)
+    if (lib_identify (job->lib, &job->items, i, &job->copy, err) == -1)
+      return -1;
+  if (!last->known) {
+    if (store (job, err) == -1)
+      return -1;
+  }
+  ret->known = last->known;
+  ret->id = strdup (last->id);
+  return ret->id ? 0 : v2v_fail_nomem (err);
+}
+
+static int
+start (struct job *job, struct v2v_library *lib,
+       const struct v2v_import_opts *opts, struct v2v_error **err)
+{
+  job->lib = lib;
+  job->opts = opts;
+  if (check_fields (&opts->set, err) == -1)
+    return -1;
+  return lib_find_share (lib, opts->share, &job->share, err);
+}
+
+int
+v2v_library_import (struct v2v_library *lib, const char *path,
+                    const struct v2v_import_opts *opts,
+                    struct v2v_import_result *ret, struct v2v_error **err)
+{
+  static const struct v2v_import_opts defaults;
+  __attribute__ ((
+      cleanup (job_clear))) struct job job = { .intent = LIB_INTENT_INIT };
+  CLEANUP_FREE char *real = realpath (path, NULL);
+
+  if (real == NULL)
+    return v2v_fail_errno (err, "%s", path);
+  if (start (&job, lib, opts ? opts : &defaults, err) == -1 ||
+      lib_classify (real, job.opts->kind, &job.items, err) == -1)
+    return -1;
+  return run (&job, ret, err);
+}
+
+int
+v2v_library_import_text (struct v2v_library *lib, const char *file,
+                         const void *bytes, size_t len,
+                         const struct v2v_import_opts *opts,
+                         struct v2v_import_result *ret, struct v2v_error **err)
+{
+  static const struct v2v_import_opts defaults;
+  __attribute__ ((
+      cleanup (job_clear))) struct job job = { .intent = LIB_INTENT_INIT };
+  struct lib_item item = { .kind = V2V_OBJECT_FILE };
+  const char *name;
+
+  if (start (&job, lib, opts ? opts : &defaults, err) == -1)
+    return -1;
+  if (job.opts->kind != NULL &&
+      !v2v_object_kind_parse (job.opts->kind, &item.kind))
+    return v2v_fail (err, V2V_ERR_USAGE, "'%s' is no kind of object",
+                     job.opts->kind);
+  name = job.opts->set.name ? job.opts->set.name : file;
+  item.name = strdup (name);
+  if (item.name == NULL || lib_items_append (&job.items, item) == -1) {
+    free (item.name);
+    return v2v_fail_nomem (err);
+  }
+  if (lib_add_file (&job.items.ptr[0], NULL, file, err) == -1)
+    return -1;
+  job.items.ptr[0].files.ptr[0].bytes = bytes;
+  job.items.ptr[0].files.ptr[0].len = len;
+  return run (&job, ret, err);
+}
+
+void
+v2v_import_result_clear (struct v2v_import_result *r)
+{
+  free (STEAL (r->id));
+}

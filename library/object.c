@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Objects as the catalogue knows them: reading, finding, JSON. */
+
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "library/library-internal.h"
+
+static const char *const kinds[] = {
+  [V2V_OBJECT_DISK] = "disk",
+  [V2V_OBJECT_ISO] = "iso",
+  [V2V_OBJECT_PACKAGE] = "package",
+  [V2V_OBJECT_SCRIPT] = "script",
+  [V2V_OBJECT_ANSWER_FILE] = "answer-file",
+  [V2V_OBJECT_DRIVER] = "driver",
+  [V2V_OBJECT_HARDWARE_PROFILE] = "hardware-profile",
+  [V2V_OBJECT_GUEST_OS_PROFILE] = "guest-os-profile",
+  [V2V_OBJECT_CAPABILITY_PROFILE] = "capability-profile",
+  [V2V_OBJECT_VM_TEMPLATE] = "vm-template",
+  [V2V_OBJECT_SERVICE_TEMPLATE] = "service-template",
+  [V2V_OBJECT_VM] = "vm",
+  [V2V_OBJECT_FILE] = "file",
+};
+_Static_assert(V2V_ARRAY_SIZE (kinds) == V2V_OBJECT_NR_KINDS,
+               "a name for each kind");
+
+static const char *const states[] = {
+  [V2V_LOCATION_OK] = "ok",
+  [V2V_LOCATION_MISSING] = "missing",
+  [V2V_LOCATION_CHANGED] = "changed",
+};
+
+const char *
+v2v_object_kind_name (enum v2v_object_kind kind)
+{
+  return kinds[kind];
+}
+
+bool
+v2v_object_kind_parse (const char *s, enum v2v_object_kind *ret)
+{
+  for (unsigned i = 0; i < V2V_ARRAY_SIZE (kinds); ++i)
+    if (strcmp (kinds[i], s) == 0) {
+      *ret = (enum v2v_object_kind) i;
+      return true;
+    }
+  return false;
+}
+
+const char *
+v2v_location_state_name (enum v2v_location_state s)
+{
+  return states[s];
+}
+
+/* A number out of the catalogue, which others can write to. */
+static enum v2v_location_state
+state_of (int64_t n)
+{
+  return n >= 0 && n <= V2V_LOCATION_CHANGED ? (enum v2v_location_state) n
+                                             : V2V_LOCATION_CHANGED;
+}
+
+static enum v2v_object_kind
+kind_of (const char *s)
+{
+  enum v2v_object_kind kind = V2V_OBJECT_FILE;
+
+  (void) v2v_object_kind_parse (s, &kind);
+  return kind;
+}
+
+/* ---- small things ---- */
+
+int
+lib_new_id (char ret[37], struct v2v_error **err)
+{
+  struct v2v_guid guid;
+
+  if (v2v_guid_random (&guid, err) == -1)
+    return -1;
+  v2v_guid_format (&guid, ret);
+  return 0;
+}
+
+int
+lib_check_text (const char *what, const char *text, bool one_line,
+                struct v2v_error **err)
+{
+  const size_t len = strlen (text);
+
+  if (len > V2V_LIBRARY_MAX_TEXT)
+    return v2v_fail (err, V2V_ERR_USAGE, "%s: %zu bytes, at most %d are taken",
+                     what, len, V2V_LIBRARY_MAX_TEXT);
+  if (!v2v_is_valid_utf8 (text, len))
+    return v2v_fail (err, V2V_ERR_USAGE, "%s: is not UTF-8", what);
+  if (one_line && len == 0)
+    return v2v_fail (err, V2V_ERR_USAGE, "%s: is empty", what);
+  for (size_t i = 0; one_line && i < len; ++i)
+    if ((unsigned char) text[i] < 0x20 || text[i] == 0x7f)
+      return v2v_fail (err, V2V_ERR_USAGE,
+                       "%s: has a control character (0x%02x)", what,
+                       (unsigned char) text[i]);
+  return 0;
+}
+
+int
+lib_lookup (struct v2v_library *lib, char **ret, struct v2v_error **err,
+            const char *sql, ...)
+{
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (lib->cat, sql, err);
+  const char *value;
+  va_list args;
+  int r;
+
+  *ret = NULL;
+  if (q == NULL)
+    return -1;
+  va_start (args, sql);
+  while ((value = va_arg (args, const char *)) != V2V_QUERY_END)
+    v2v_query_text (q, value);
+  va_end (args);
+  r = v2v_query_step (q, err);
+  if (r != 1 || v2v_query_get_text (q, 0) == NULL)
+    return r == -1 ? -1 : 0;
+  *ret = strdup (v2v_query_get_text (q, 0));
+  return *ret ? 0 : v2v_fail_nomem (err);
+}
+
+int
+lib_find_identity (struct v2v_library *lib, const char *identity, char **ret_id,
+                   struct v2v_error **err)
+{
+  return lib_lookup (lib, ret_id, err,
+                     "SELECT id FROM object WHERE identity = ?", identity,
+                     V2V_QUERY_END);
+}
+
+/* A VMDK's identifier has 32 bits, which images share by accident: two that
+ * fit are as good as none. */
+int
+lib_find_disk (struct v2v_library *lib, const char *format,
+               const char *parent_id, char **ret_id, struct v2v_error **err)
+{
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
+      lib->cat, "SELECT id, name FROM object WHERE disk_id = ? AND format = ?",
+      err);
+  int r;
+
+  *ret_id = NULL;
+  if (q == NULL)
+    return -1;
+  v2v_query_text (q, parent_id);
+  v2v_query_text (q, format);
+  r = v2v_query_step (q, err);
+  if (r != 1)
+    return r;
+  *ret_id = strdup (v2v_query_get_text (q, 0));
+  if (*ret_id == NULL)
+    return v2v_fail_nomem (err);
+  r = v2v_query_step (q, err);
+  if (r == 0)
+    return 0;
+  free (STEAL (*ret_id));
+  return r == -1 ? -1
+                 : v2v_fail (err, V2V_ERR_MISMATCH,
+                             "several disks of the library have the "
+                             "identifier %s of the parent",
+                             parent_id);
+}
+
+/* The best copy counts: each share's copy is as good as its worst file. */
+int
+lib_update_state (struct v2v_library *lib, const char *id,
+                  struct v2v_error **err)
+{
+  return v2v_catalogue_run (
+      lib->cat, NULL, err,
+      "UPDATE object SET state = COALESCE ((SELECT MIN (worst) FROM ("
+      "SELECT CASE WHEN COUNT (DISTINCT seq) < "
+      "(SELECT COUNT (*) FROM file WHERE object = ?) THEN 1 "
+      "ELSE MAX (state) END AS worst FROM location WHERE object = ? "
+      "GROUP BY share) AS copies), 1) WHERE id = ?",
+      id, id, id, V2V_QUERY_END);
+}
+
+/* ---- the struct ---- */
+
+void
+v2v_object_clear (struct v2v_object *o)
+{
+  free (o->id);
+  free (o->name);
+  free (o->version);
+  free (o->name_space);
+  free (o->family);
+  free (o->release);
+  free (o->os);
+  free (o->owner);
+  free (o->description);
+  free (o->digest);
+  free (o->content);
+  free (o->format);
+  free (o->variant);
+  free (o->disk_id);
+  for (size_t i = 0; i < o->nr_tags; ++i)
+    free (o->tags[i]);
+  free (o->tags);
+  for (size_t i = 0; i < o->nr_locations; ++i) {
+    free (o->locations[i].share);
+    free (o->locations[i].path);
+    free (o->locations[i].file);
+  }
+  free (o->locations);
+  for (size_t i = 0; i < o->nr_uses + o->nr_users; ++i) {
+    struct v2v_relation *r =
+        i < o->nr_uses ? &o->uses[i] : &o->users[i - o->nr_uses];
+
+    free (r->role);
+    free (r->label);
+    free (r->id);
+    free (r->name);
+  }
+  free (o->uses);
+  free (o->users);
+  memset (o, 0, sizeof *o);
+}
+
+void
+v2v_objects_clear (struct v2v_objects *l)
+{
+  for (size_t i = 0; i < l->len; ++i)
+    v2v_object_clear (&l->ptr[i]);
+  free (STEAL (l->ptr));
+  l->len = 0;
+}
+
+static struct v2v_json *
+relations_to_json (const struct v2v_relation *list, size_t n)
+{
+  struct v2v_json *a = v2v_json_new_array ();
+
+  for (size_t i = 0; i < n; ++i) {
+    struct v2v_json *r = v2v_json_new_object ();
+
+    v2v_json_set_string (r, "role", list[i].role);
+    v2v_json_set_string (r, "label", list[i].label);
+    v2v_json_set_string (r, "id", list[i].id);
+    v2v_json_set_string (r, "kind", kinds[list[i].kind]);
+    v2v_json_set_string (r, "name", list[i].name);
+    v2v_json_append (a, r);
+  }
+  return a;
+}
+
+static struct v2v_json *
+locations_to_json (const struct v2v_object *o)
+{
+  struct v2v_json *a = v2v_json_new_array ();
+
+  for (size_t i = 0; i < o->nr_locations; ++i) {
+    const struct v2v_location *l = &o->locations[i];
+    struct v2v_json *j = v2v_json_new_object ();
+
+    v2v_json_set_string (j, "share", l->share);
+    v2v_json_set_string (j, "path", l->path);
+    v2v_json_set_string (j, "file", l->file);
+    v2v_json_set_u64 (j, "size_bytes", l->size_bytes);
+    v2v_json_set_string (j, "state", states[l->state]);
+    if (l->verified > 0)
+      v2v_json_set_u64 (j, "verified", (uint64_t) l->verified);
+    v2v_json_append (a, j);
+  }
+  return a;
+}
+
+struct v2v_json *
+v2v_object_to_json (const struct v2v_object *o)
+{
+  struct v2v_json *j = v2v_json_new_object (), *tags;
+
+  v2v_json_set_string (j, "id", o->id);
+  v2v_json_set_string (j, "kind", kinds[o->kind]);
+  v2v_json_set_string (j, "name", o->name);
+  v2v_json_set_string (j, "version", o->version);
+  v2v_json_set_string (j, "namespace", o->name_space);
+  v2v_json_set_string (j, "family", o->family);
+  v2v_json_set_string (j, "release", o->release);
+  v2v_json_set_string (j, "os", o->os);
+  v2v_json_set_string (j, "owner", o->owner);
+  v2v_json_set_string (j, "description", o->description);
+  v2v_json_set_bool (j, "enabled", o->enabled);
+  v2v_json_set_string (j, "state", states[o->state]);
+  v2v_json_set_string (j, "digest", o->digest);
+  v2v_json_set_u64 (j, "size_bytes", o->size_bytes);
+  v2v_json_set_u64 (j, "created", (uint64_t) o->created);
+  if (o->kind == V2V_OBJECT_DISK) {
+    v2v_json_set_string (j, "format", o->format);
+    v2v_json_set_string (j, "variant", o->variant);
+    v2v_json_set_u64 (j, "virtual_bytes", o->virtual_bytes);
+    v2v_json_set_string (j, "content", o->content);
+    v2v_json_set_string (j, "disk_id", o->disk_id);
+  }
+  if (o->locations == NULL)
+    return j; /* of a list */
+  tags = v2v_json_new_array ();
+  for (size_t i = 0; i < o->nr_tags; ++i)
+    v2v_json_append (tags, v2v_json_new_string (o->tags[i]));
+  v2v_json_set (j, "tags", tags);
+  v2v_json_set (j, "locations", locations_to_json (o));
+  v2v_json_set (j, "uses", relations_to_json (o->uses, o->nr_uses));
+  v2v_json_set (j, "used_by", relations_to_json (o->users, o->nr_users));
+  return j;
+}
+
+/* ---- reading rows ---- */
+
+#define COLUMNS                                                                \
+  "id, kind, name, version, namespace, family, release, os, owner, "           \
+  "description, digest, content, format, variant, disk_id, enabled, size, "    \
+  "created, virtual_size, state"
+
+static int
+read_row (struct v2v_query *q, struct v2v_object *o, struct v2v_error **err)
+{
+  char **const texts[] = {
+    &o->id,     NULL,        &o->name,   &o->version, &o->name_space,
+    &o->family, &o->release, &o->os,     &o->owner,   &o->description,
+    &o->digest, &o->content, &o->format, &o->variant, &o->disk_id,
+  };
+
+  memset (o, 0, sizeof *o);
+  for (unsigned i = 0; i < V2V_ARRAY_SIZE (texts); ++i) {
+    const char *s = v2v_query_get_text (q, i);
+
+    if (texts[i] != NULL && (*texts[i] = strdup (s ? s : "")) == NULL) {
+      v2v_object_clear (o);
+      return v2v_fail_nomem (err);
+    }
+  }
+  o->kind = kind_of (v2v_query_get_text (q, 1));
+  o->enabled = v2v_query_get_int (q, 15) != 0;
+  o->size_bytes = (uint64_t) v2v_query_get_int (q, 16);
+  o->created = v2v_query_get_int (q, 17);
+  o->virtual_bytes = (uint64_t) v2v_query_get_int (q, 18);
+  o->state = state_of (v2v_query_get_int (q, 19));
+  return 0;
+}
+
+static int
+read_tags (struct v2v_library *lib, struct v2v_object *o,
+           struct v2v_error **err)
+{
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
+      lib->cat, "SELECT name FROM tag WHERE object = ? ORDER BY name", err);
+  int r;
+
+  if (q == NULL)
+    return -1;
+  v2v_query_text (q, o->id);
+  while ((r = v2v_query_step (q, err)) == 1) {
+    char **p = reallocarray (o->tags, o->nr_tags + 1, sizeof *p);
+
+    if (p == NULL)
+      return v2v_fail_nomem (err);
+    o->tags = p;
+    p[o->nr_tags] = strdup (v2v_query_get_text (q, 0));
+    if (p[o->nr_tags++] == NULL)
+      return v2v_fail_nomem (err);
+  }
+  return r;
+}
+
+static int
+read_locations (struct v2v_library *lib, struct v2v_object *o,
+                struct v2v_error **err)
+{
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
+      lib->cat,
+      "SELECT share.name, share.path, location.path, file.name, "
+      "location.size, location.state, location.verified FROM location "
+      "JOIN share ON share.id = location.share JOIN file ON "
+      "file.object = location.object AND file.seq = location.seq "
+      "WHERE location.object = ? ORDER BY share.seq, file.seq, location.path",
+      err);
+  int r;
+
+  if (q == NULL)
+    return -1;
+  v2v_query_text (q, o->id);
+  /* Never NULL, so that the JSON of an object without files has a list. */
+  o->locations = calloc (1, sizeof *o->locations);
+  if (o->locations == NULL)
+    return v2v_fail_nomem (err);
+  while ((r = v2v_query_step (q, err)) == 1) {
+    struct v2v_location *p =
+        reallocarray (o->locations, o->nr_locations + 1, sizeof *p);
+
+    if (p == NULL)
+      return v2v_fail_nomem (err);
+    o->locations = p;
+    p += o->nr_locations++;
+    *p = (struct v2v_location){
+      .share = strdup (v2v_query_get_text (q, 0)),
+      .path =
+          lib_join (v2v_query_get_text (q, 1), v2v_query_get_text (q, 2), err),
+      .file = strdup (v2v_query_get_text (q, 3)),
+      .size_bytes = (uint64_t) v2v_query_get_int (q, 4),
+      .state = state_of (v2v_query_get_int (q, 5)),
+      .verified = v2v_query_get_int (q, 6),
+    };
+    if (p->path == NULL)
+      return -1;
+    if (p->share == NULL || p->file == NULL)
+      return v2v_fail_nomem (err);
+  }
+  return r;
+}
+
+static int
+read_relations (struct v2v_library *lib, const char *sql, const char *id,
+                struct v2v_relation **list, size_t *n, struct v2v_error **err)
+{
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (lib->cat, sql, err);
+  int r;
+
+  if (q == NULL)
+    return -1;
+  v2v_query_text (q, id);
+  while ((r = v2v_query_step (q, err)) == 1) {
+    struct v2v_relation *p = reallocarray (*list, *n + 1, sizeof *p);
+
+    if (p == NULL)
+      return v2v_fail_nomem (err);
+    *list = p;
+    p += (*n)++;
+    *p = (struct v2v_relation){
+      .role = strdup (v2v_query_get_text (q, 0)),
+      .label = strdup (v2v_query_get_text (q, 1)),
+      .id = strdup (v2v_query_get_text (q, 2)),
+      .name = strdup (v2v_query_get_text (q, 3)),
+      .kind = kind_of (v2v_query_get_text (q, 4)),
+    };
+    if (!p->role || !p->label || !p->id || !p->name)
+      return v2v_fail_nomem (err);
+  }
+  return r;
+}
+
+int
+v2v_library_object (struct v2v_library *lib, const char *id,
+                    struct v2v_object *ret, struct v2v_error **err)
+{
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
+      lib->cat, "SELECT " COLUMNS " FROM object WHERE id = ?", err);
+  struct v2v_object o;
+  int r;
+
+  if (q == NULL)
+    return -1;
+  v2v_query_text (q, id);
+  r = v2v_query_step (q, err);
+  if (r == 0)
+    return v2v_fail (err, V2V_ERR_USAGE, "no object has the id %s", id);
+  if (r == -1 || read_row (q, &o, err) == -1)
+    return -1;
+  if (read_tags (lib, &o, err) == 0 && read_locations (lib, &o, err) == 0 &&
+      read_relations (lib,
+                      "SELECT role, label, object.id, object.name, "
+                      "object.kind FROM relation JOIN object ON "
+                      "object.id = relation.other WHERE relation.object = ? "
+                      "ORDER BY role, label, object.id",
+                      id, &o.uses, &o.nr_uses, err) == 0 &&
+      read_relations (lib,
+                      "SELECT role, label, object.id, object.name, "
+                      "object.kind FROM relation JOIN object ON "
+                      "object.id = relation.object WHERE relation.other = ? "
+                      "ORDER BY role, object.name, object.id",
+                      id, &o.users, &o.nr_users, err) == 0) {
+    *ret = o;
+    return 0;
+  }
+  v2v_object_clear (&o);
+  return -1;
+}
+
+/* ---- lists ---- */
+
+/* "*" and "?" of a pattern for LIKE ... ESCAPE '!'; the caller frees. */
+static char *
+like_pattern (const char *pattern)
+{
+  struct v2v_str s = V2V_STR_INIT;
+
+  if (v2v_str_append (&s, "") == -1)
+    return NULL;
+  for (; *pattern != '\0'; ++pattern) {
+    const char c[3] = { '!', *pattern, '\0' };
+    const char *piece = *pattern == '*'            ? "%"
+                        : *pattern == '?'          ? "_"
+                        : strchr ("%_!", *pattern) ? c
+                                                   : c + 1;
+
+    if (v2v_str_append (&s, piece) == -1) {
+      v2v_str_free (&s);
+      return NULL;
+    }
+  }
+  return s.ptr;
+}
+
+/* " AND CONDITION" for each member that is set; VALUES are what they need. */
+struct where {
+  struct v2v_str sql;
+  const char *values[16];
+  size_t n;
+  bool failed;
+};
+
+static void
+add_condition (struct where *w, const char *value, const char *condition)
+{
+  if (value == NULL)
+    return;
+  if (v2v_str_printf (&w->sql, " AND %s", condition) == -1)
+    w->failed = true;
+  if (strchr (condition, '?') != NULL)
+    w->values[w->n++] = value;
+}
+
+static int
+build_where (struct where *w, const struct v2v_library_filter *f,
+             const char *like, struct v2v_error **err)
+{
+  static const struct {
+    const char *word, *condition;
+  } words[] = {
+    { "ok", "state = 0" },         { "missing", "state = 1" },
+    { "changed", "state = 2" },    { "enabled", "enabled = 1" },
+    { "disabled", "enabled = 0" },
+  };
+  size_t i = 0;
+
+  add_condition (w, f->kind, "kind = ?");
+  add_condition (w, like, "lower (name) LIKE lower (?) ESCAPE '!'");
+  add_condition (w, f->family, "family = ?");
+  add_condition (w, f->release, "release = ?");
+  add_condition (w, f->name_space, "namespace = ?");
+  add_condition (w, f->os, "os = ?");
+  add_condition (w, f->owner, "owner = ?");
+  add_condition (w, f->tag,
+                 "id IN (SELECT object FROM tag WHERE tag.name = ?)");
+  add_condition (w, f->digest, "(digest = ? ");
+  if (f->digest != NULL) {
+    w->values[w->n++] = f->digest;
+    w->failed |= v2v_str_append (&w->sql, "OR content = ?)") == -1;
+  }
+  add_condition (w, f->disk_id, "disk_id = ?");
+  while (f->state != NULL && i < V2V_ARRAY_SIZE (words) &&
+         strcmp (words[i].word, f->state) != 0)
+    i++;
+  if (i == V2V_ARRAY_SIZE (words))
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "'%s' is no state: ok, missing, changed, enabled or "
+                     "disabled",
+                     f->state);
+  if (f->state != NULL)
+    add_condition (w, "", words[i].condition);
+  return w->failed ? v2v_fail_nomem (err) : 0;
+}
+
+int
+v2v_library_each (struct v2v_library *lib,
+                  const struct v2v_library_filter *filter, v2v_object_fn *fn,
+                  void *arg, struct v2v_error **err)
+{
+  static const struct v2v_library_filter any;
+  const struct v2v_library_filter *f = filter ? filter : &any;
+  CLEANUP_FREE char *like = f->name ? like_pattern (f->name) : NULL;
+  CLEANUP_STR struct v2v_str sql = V2V_STR_INIT;
+  CLEANUP_QUERY struct v2v_query *q = NULL;
+  enum v2v_object_kind kind;
+  struct where w = { .sql = V2V_STR_INIT };
+  int r;
+
+  if (f->kind != NULL && !v2v_object_kind_parse (f->kind, &kind))
+    return v2v_fail (err, V2V_ERR_USAGE, "'%s' is no kind of object", f->kind);
+  if (f->name != NULL && like == NULL)
+    return v2v_fail_nomem (err);
+  r = build_where (&w, f, like, err);
+  if (r == 0 && v2v_str_printf (&sql,
+                                "SELECT " COLUMNS " FROM object WHERE 1 = 1%s "
+                                "ORDER BY name, kind, created, id",
+                                w.sql.ptr ? w.sql.ptr : "") == -1)
+    r = v2v_fail_nomem (err);
+  v2v_str_free (&w.sql);
+  if (r == -1 || (q = v2v_query_new (lib->cat, sql.ptr, err)) == NULL)
+    return -1;
+  for (size_t i = 0; i < w.n; ++i)
+    v2v_query_text (q, w.values[i]);
+  while ((r = v2v_query_step (q, err)) == 1) {
+    CLEANUP_OBJECT struct v2v_object o;
+
+    r = read_row (q, &o, err);
+    if (r == -1)
+      return -1;
+    r = fn (arg, &o, err);
+    if (r != 0)
+      return r;
+  }
+  return r;
+}
+
+V2V_VECTOR (object_vector, struct v2v_object);
+
+static int
+collect (void *arg, const struct v2v_object *o, struct v2v_error **err)
+{
+  object_vector *list = arg;
+  struct v2v_object *writable = (struct v2v_object *) o;
+
+  if (object_vector_append (list, *o) == -1)
+    return v2v_fail_nomem (err);
+  memset (writable, 0, sizeof *writable); /* its strings are the list's now */
+  return 0;
+}
+
+int
+v2v_library_list (struct v2v_library *lib,
+                  const struct v2v_library_filter *filter,
+                  struct v2v_objects *ret, struct v2v_error **err)
+{
+  object_vector list = V2V_VECTOR_INIT;
+  const int r = v2v_library_each (lib, filter, collect, &list, err);
+
+  ret->ptr = list.ptr;
+  ret->len = list.len;
+  if (r == -1)
+    v2v_objects_clear (ret);
+  return r;
+}
