@@ -209,6 +209,30 @@ policies_to_json (const struct v2v_hyperv_plan *plan)
 }
 
 static struct v2v_json *
+settings_to_json (const struct v2v_hyperv_plan *plan)
+{
+  struct v2v_json *list = v2v_json_new_array ();
+
+  for (size_t i = 0; i < plan->nr_settings; ++i) {
+    const struct v2v_hyperv_setting *s = &plan->settings[i];
+    struct v2v_json *o = v2v_json_new_object ();
+
+    v2v_json_set_string (o, "what", v2v_hyperv_cmdlet_name (s->cmdlet));
+    if (s->cmdlet == V2V_SET_ADAPTER)
+      v2v_json_set_u64 (o, "adapter", s->adapter);
+    v2v_json_set_string (o, "parameter", s->parameter);
+    if (s->word != NULL)
+      v2v_json_set_string (o, "value", s->word);
+    else if (s->is_flag)
+      v2v_json_set_bool (o, "value", s->number != 0);
+    else
+      v2v_json_set_u64 (o, "value", s->number);
+    v2v_json_append (list, o);
+  }
+  return list;
+}
+
+static struct v2v_json *
 target_to_json (const struct v2v_hyperv_plan *plan)
 {
   struct v2v_json *o = v2v_json_new_object ();
@@ -239,6 +263,8 @@ target_to_json (const struct v2v_hyperv_plan *plan)
   v2v_json_set (o, "network_adapters", nics_to_json (plan));
   v2v_json_set (o, "com_ports", coms_to_json (plan));
   v2v_json_set (o, "policies", policies_to_json (plan));
+  if (plan->nr_settings > 0)
+    v2v_json_set (o, "settings", settings_to_json (plan));
   return o;
 }
 

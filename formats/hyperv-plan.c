@@ -448,6 +448,25 @@ v2v_hyperv_plan_add_parent (struct v2v_hyperv_plan *plan, size_t disk,
   return 0;
 }
 
+int
+v2v_hyperv_plan_add_setting (struct v2v_hyperv_plan *plan,
+                             const struct v2v_hyperv_setting *setting,
+                             struct v2v_error **err)
+{
+  struct v2v_hyperv_setting *list =
+      reallocarray (plan->settings, plan->nr_settings + 1, sizeof *list);
+
+  if (list == NULL)
+    return v2v_fail_nomem (err);
+  plan->settings = list;
+  list += plan->nr_settings;
+  *list = *setting;
+  if (setting->word != NULL && (list->word = strdup (setting->word)) == NULL)
+    return v2v_fail_nomem (err);
+  plan->nr_settings++;
+  return 0;
+}
+
 void
 v2v_hyperv_plan_free (struct v2v_hyperv_plan *plan)
 {
@@ -484,6 +503,9 @@ v2v_hyperv_plan_free (struct v2v_hyperv_plan *plan)
     free (plan->coms[i].pipe);
   free (plan->coms);
   free (plan->boot);
+  for (size_t i = 0; i < plan->nr_settings; ++i)
+    free (plan->settings[i].word);
+  free (plan->settings);
   v2v_findings_clear (&plan->findings);
   free (plan);
 }

@@ -245,6 +245,31 @@ data_policies (struct v2v_ps *ps, const struct v2v_hyperv_plan *plan)
 }
 
 static void
+data_settings (struct v2v_ps *ps, const struct v2v_hyperv_plan *plan)
+{
+  v2v_ps_code (ps, "    Settings = @(\n");
+  for (size_t i = 0; i < plan->nr_settings; ++i) {
+    const struct v2v_hyperv_setting *s = &plan->settings[i];
+
+    v2v_ps_code (ps, "        @{ Cmdlet = ");
+    v2v_ps_string (ps, v2v_hyperv_cmdlet_name (s->cmdlet));
+    v2v_ps_code (ps, "; Adapter = ");
+    v2v_ps_number (ps, s->adapter);
+    v2v_ps_code (ps, "; Parameter = ");
+    v2v_ps_string (ps, s->parameter);
+    v2v_ps_code (ps, "; Value = ");
+    if (s->word != NULL)
+      v2v_ps_string (ps, s->word);
+    else if (s->is_flag)
+      v2v_ps_bool (ps, s->number != 0);
+    else
+      v2v_ps_number (ps, s->number);
+    v2v_ps_code (ps, " }\n");
+  }
+  v2v_ps_code (ps, "    )\n");
+}
+
+static void
 data_block (struct v2v_ps *ps, const struct v2v_hyperv_plan *plan)
 {
   v2v_ps_code (ps, "$data = @{\n");
@@ -255,6 +280,7 @@ data_block (struct v2v_ps *ps, const struct v2v_hyperv_plan *plan)
   data_nics (ps, plan);
   data_firmware (ps, plan);
   data_policies (ps, plan);
+  data_settings (ps, plan);
   v2v_ps_code (ps, "}\n");
 }
 

@@ -137,6 +137,19 @@ v2v_hyperv_stop_action_name (enum v2v_hyperv_stop_action a)
 }
 
 const char *
+v2v_hyperv_cmdlet_name (enum v2v_hyperv_cmdlet c)
+{
+  static const char *const names[] = {
+    [V2V_SET_PROCESSOR] = "Processor", [V2V_SET_MEMORY] = "Memory",
+    [V2V_SET_VM] = "Machine",          [V2V_SET_FIRMWARE] = "Firmware",
+    [V2V_SET_BIOS] = "Bios",           [V2V_SET_SECURITY] = "Security",
+    [V2V_SET_ADAPTER] = "Adapter",     [V2V_SET_SERVICE] = "Service",
+  };
+
+  return names[c];
+}
+
+const char *
 v2v_hyperv_template_name (enum v2v_secure_boot_template t)
 {
   switch (t) {

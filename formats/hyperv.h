@@ -171,6 +171,27 @@ struct v2v_hyperv_boot {
   size_t index; /* in disks, dvds or nics */
 };
 
+/* What is set beyond the fields of the plan: one parameter of one cmdlet.
+ * Nothing in a source leads to one; a hardware profile does. */
+enum v2v_hyperv_cmdlet {
+  V2V_SET_PROCESSOR, /* Set-VMProcessor */
+  V2V_SET_MEMORY,    /* Set-VMMemory */
+  V2V_SET_VM,        /* Set-VM */
+  V2V_SET_FIRMWARE,  /* Set-VMFirmware, generation 2 */
+  V2V_SET_BIOS,      /* Set-VMBios, generation 1 */
+  V2V_SET_SECURITY,  /* Set-VMSecurity */
+  V2V_SET_ADAPTER,   /* Set-VMNetworkAdapter */
+  V2V_SET_SERVICE,   /* Enable-, Disable-VMIntegrationService */
+};
+struct v2v_hyperv_setting {
+  enum v2v_hyperv_cmdlet cmdlet;
+  size_t adapter;        /* V2V_SET_ADAPTER: index in nics */
+  const char *parameter; /* a literal of ours; of a service the end of its id */
+  char *word;            /* or NULL: a flag or a number */
+  bool is_flag;
+  uint64_t number;
+};
+
 struct v2v_hyperv_plan {
   unsigned generation;
   char **reasons; /* why this generation; sentences */
@@ -216,6 +237,8 @@ struct v2v_hyperv_plan {
   enum v2v_hyperv_stop_action stop_action;
   unsigned start_delay_seconds;
   bool time_sync; /* integration service "Time Synchronization" */
+  struct v2v_hyperv_setting *settings;
+  size_t nr_settings;
 
   const char *os_family;        /* "windows", "linux", "freebsd", "other" */
   char *os_name;                /* for people: "Windows Server 2019" */
@@ -245,6 +268,13 @@ int v2v_hyperv_plan_set_disk_size (struct v2v_hyperv_plan *plan, size_t disk,
 int v2v_hyperv_plan_add_parent (struct v2v_hyperv_plan *plan, size_t disk,
                                 const char *file, uint64_t file_bytes,
                                 struct v2v_error **err);
+
+/* One more setting; WORD is copied, PARAMETER borrowed for ever. */
+int v2v_hyperv_plan_add_setting (struct v2v_hyperv_plan *plan,
+                                 const struct v2v_hyperv_setting *setting,
+                                 struct v2v_error **err);
+/* "Processor" ...: as in the data of the script. */
+const char *v2v_hyperv_cmdlet_name (enum v2v_hyperv_cmdlet c);
 
 #define V2V_MACHINE_SCHEMA         "v2v-machine"
 #define V2V_MACHINE_SCHEMA_VERSION 1

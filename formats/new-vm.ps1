@@ -295,6 +295,30 @@ function Set-Policies {
     Hyper-V\Set-VM @arguments
 }
 
+# What else a hardware profile asks for: a parameter of a cmdlet each.
+function Set-Rest {
+    param($vm)
+    foreach ($item in $data.Settings) {
+        $arguments = @{}
+        $arguments[$item.Parameter] = $item.Value
+        if ($item.Cmdlet -eq 'Processor') { Hyper-V\Set-VMProcessor -VM $vm @arguments }
+        elseif ($item.Cmdlet -eq 'Memory') { Hyper-V\Set-VMMemory -VM $vm @arguments }
+        elseif ($item.Cmdlet -eq 'Machine') { Hyper-V\Set-VM -VM $vm @arguments }
+        elseif ($item.Cmdlet -eq 'Firmware') { Hyper-V\Set-VMFirmware -VM $vm @arguments }
+        elseif ($item.Cmdlet -eq 'Bios') { Hyper-V\Set-VMBios -VM $vm @arguments }
+        elseif ($item.Cmdlet -eq 'Security') { Hyper-V\Set-VMSecurity -VM $vm @arguments }
+        elseif ($item.Cmdlet -eq 'Adapter') {
+            $nic = @($data.Nics)[$item.Adapter]
+            Hyper-V\Get-VMNetworkAdapter -VM $vm | Where-Object { $_.Name -eq $nic.Name } | Hyper-V\Set-VMNetworkAdapter @arguments
+        }
+        else {
+            $service = Hyper-V\Get-VMIntegrationService -VM $vm | Where-Object { $_.Id -like ('*{0}' -f $item.Parameter) }
+            if ($item.Value) { $service | Hyper-V\Enable-VMIntegrationService }
+            else { $service | Hyper-V\Disable-VMIntegrationService }
+        }
+    }
+}
+
 # ---- all of it ----
 
 if (-not (Get-Module -ListAvailable -Name 'Hyper-V')) {
@@ -345,6 +369,7 @@ try {
     if ($data.Generation -eq 2) { Set-Firmware $vm }
     else { Hyper-V\Set-VMBios -VM $vm -StartupOrder $data.StartupOrder }
     Set-Policies $vm
+    Set-Rest $vm
     Hyper-V\Rename-VM -VM $vm -NewName $Name
     Hyper-V\Set-VM -VM $vm -Notes $data.Notes
 }
