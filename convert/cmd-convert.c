@@ -11,6 +11,7 @@
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
 #include "formats/network-map.h"
+#include "convert/cmd-document.h"
 #include "convert/cmd.h"
 #include "convert/convert.h"
 #include "inject/stage.h"
@@ -31,6 +32,7 @@ enum {
   OPT_FIRSTBOOT,
   OPT_FSCK,
   OPT_GENERATION,
+  OPT_HARDWARE_PROFILE,
   OPT_INITRAMFS,
   OPT_KEEP_CHAIN,
   OPT_KEEP_TOOLS,
@@ -104,6 +106,8 @@ static const struct cmd_option options[] = {
     "wrong is a finding, nothing is repaired" },
   { "generation", OPT_GENERATION, "1|2",
     "generation of the new machine; by default by evidence" },
+  { "hardware-profile", OPT_HARDWARE_PROFILE, "FILE",
+    "what it says goes for the new machine: 'v2v profile'" },
   CMD_HELP,
   { "initramfs", OPT_INITRAMFS, "HOW",
     "auto (default): rebuilt where a driver is missing; append: an\n"
@@ -179,6 +183,7 @@ static const struct cmd_option options[] = {
 struct args {
   struct v2v_source_opts source;
   struct v2v_convert_opts convert;
+  struct v2v_document *hardware;
   struct v2v_network_map *networks;
   struct cmd_list search;
   struct cmd_list firstboot;
@@ -193,6 +198,7 @@ static void
 args_free (struct args *a)
 {
   v2v_network_map_free (a->networks);
+  v2v_document_free (a->hardware);
   cmd_list_free (&a->search);
   cmd_list_free (&a->firstboot);
   cmd_list_free (&a->drivers);
@@ -276,6 +282,18 @@ set_subformat (struct args *a, const char *arg, struct v2v_error **err)
     return 0;
   return v2v_fail (err, V2V_ERR_USAGE,
                    "--subformat: '%s' is neither dynamic nor fixed", arg);
+}
+
+static int
+set_hardware (struct args *a, const char *arg, struct v2v_error **err)
+{
+  static const enum v2v_document_kind kind = V2V_DOCUMENT_HARDWARE;
+
+  if (a->hardware != NULL)
+    return v2v_fail (err, V2V_ERR_USAGE, "--hardware-profile is given twice");
+  a->hardware = document_open (arg, &kind, 1, err);
+  a->convert.hardware = a->hardware;
+  return a->hardware == NULL ? -1 : 0;
 }
 
 /* Options about the machine. */
@@ -398,6 +416,8 @@ set_value (struct args *a, int c, const char *arg, struct v2v_error **err)
     return 0;
   case OPT_RATE:
     return cmd_parse_size ("rate", arg, &o->rate_limit, err);
+  case OPT_HARDWARE_PROFILE:
+    return set_hardware (a, arg, err);
   case OPT_SEARCH:
     return cmd_list_add (&a->search, arg, err);
   case OPT_SNAPSHOT:

@@ -92,7 +92,12 @@ make_plan (struct conversion *c, const char *safe_name, struct v2v_error **err)
   opts.safe_name = safe_name;
   v2v_hyperv_plan_free (c->plan);
   c->plan = v2v_hyperv_plan_new (c->machine, evidence, n, &opts, err);
-  return c->plan == NULL ? -1 : set_sizes (c, err);
+  if (c->plan == NULL || set_sizes (c, err) == -1)
+    return -1;
+  return c->opts->hardware == NULL
+             ? 0
+             : v2v_hardware_apply (c->opts->hardware, c->plan,
+                                   &c->plan->findings, err);
 }
 
 static int

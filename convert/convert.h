@@ -17,6 +17,7 @@
 #include "formats/image.h"
 #include "formats/machine.h"
 #include "inject/inject.h"
+#include "library/document.h"
 
 const char *v2v_version (void);
 
@@ -38,6 +39,8 @@ struct v2v_convert_opts {
   bool manifest_off; /* as in v2v_source_opts, for the report */
   unsigned threads;
   uint64_t rate_limit;
+  /* NULL, or what goes onto the plan: v2v_hardware_apply */
+  const struct v2v_document *hardware;
   const struct v2v_guest_stage *guest; /* NULL = leave the guest alone */
   v2v_progress_fn *progress;
   void *progress_arg;

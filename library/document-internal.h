@@ -92,6 +92,13 @@ int document_check_service (const struct v2v_document *d, const char *name,
 int document_check_settings (const struct v2v_setting *settings, size_t nr,
                              const char *name, struct v2v_error **err);
 
+/* The field of a hardware profile that leads to a setting of a plan (as in
+ * NAME.json); *RET_PATH stays as it is if there is none.  -1 when out of
+ * memory. */
+int hardware_path_of_setting (const char *what, const char *parameter,
+                              const char *value, uint64_t adapter,
+                              char **ret_path, char **ret_text);
+
 /* Rules of single texts. */
 field_rule document_rule_guid;
 field_rule document_rule_digest;

@@ -259,8 +259,9 @@ count_characters (const char *s)
   return n;
 }
 
-/* Control characters and what else breaks a line for some: C0, DEL, C1, the
- * line and paragraph separators.  With LINES tabs and line ends may be. */
+/* Control characters and what else breaks or turns a line for some: C0, DEL,
+ * C1, the line and paragraph separators, the marks, embeddings and isolates of
+ * bidirectional text.  With LINES tabs and line ends may be. */
 static bool
 has_controls (const char *s, bool lines)
 {
@@ -268,7 +269,10 @@ has_controls (const char *s, bool lines)
     if (lines && (*p == '\n' || *p == '\t'))
       continue;
     if (*p < 32 || *p == 127 || (p[0] == 0xc2 && p[1] < 0xa0) ||
-        (p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9)))
+        (p[0] == 0xe2 && p[1] == 0x80 &&
+         (p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae))) ||
+        (p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9) ||
+        (p[0] == 0xd8 && p[1] == 0x9c))
       return true;
   }
   return false;

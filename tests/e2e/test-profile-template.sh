@@ -59,6 +59,24 @@ expect_status 2 v2v profile create shoes --name x
 expect_status 2 v2v profile show
 expect_status 2 v2v profile mend x.xml
 
+# A machine is made as its profile says, and the profile of that is the same.
+v2v profile create hardware --from hw.xml --set generation=2 --set processor.count=3 \
+    --set processor.reserve-percent=20 --set integration-services.vss=false \
+    --set video.resolution=Maximum --set 'network-adapters[1].name=Second' -o wanted.xml
+v2v convert --no-guest --progress none --generation 2 --hardware-profile wanted.xml \
+    --name made web.vmx -o out >log 2>&1 || fail "convert: $(cat log)"
+grep -q "Parameter = 'Reserve'; Value = 20" out/made/New-made.ps1 || fail "no reserve"
+grep -q "5CED1297-4598-4915-A5FC-AD21BB4D02A4'; Value = \$false" out/made/New-made.ps1 ||
+    fail "no integration service"
+grep -q 'library.hardware.not-applied' out/made/report.json || fail "video is not told"
+v2v profile create hardware --from out/made -o made.xml
+v2v profile diff wanted.xml made.xml >changes || true
+grep -E '^[- ] ' changes | grep -vE '^[- ] (name|id|video.resolution): ' | grep . &&
+    fail "the machine is not as its profile: $(cat changes)"
+expect_status 2 v2v convert --dry-run --no-guest --generation 1 \
+    --hardware-profile wanted.xml web.vmx
+echo "$out" | grep -q 'is for generation 2, the disks are of generation 1' || fail "$out"
+
 # Limits.
 v2v profile create capability --name cluster --set maximum-processors=4 \
     --set switches=External -o cluster.xml

@@ -166,6 +166,10 @@ test_names_are_kept_or_refused_never_changed (void **state)
                   "one line without control characters");
   assert_refused ("<hardware-profile" NS " name=\"a&#x2028;b\"/>",
                   "one line without control characters");
+  assert_refused ("<hardware-profile" NS " name=\"a&#x202e;b\"/>",
+                  "one line without control characters");
+  assert_refused ("<hardware-profile" NS " name=\"a&#x2066;b\"/>",
+                  "one line without control characters");
   assert_refused ("<hardware-profile" NS "/>", "name");
 }
 

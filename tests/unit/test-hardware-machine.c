@@ -165,11 +165,79 @@ test_a_profile_goes_onto_a_plan_and_comes_back_the_same (void **state)
 }
 
 static void
-test_what_a_plan_has_no_place_for_is_a_finding_each (void **state)
+test_every_other_field_becomes_a_parameter_and_comes_back (void **state)
 {
   static const char text[] = BEGIN
-      "><processor reserve-percent=\"10\"/><com-ports><port number=\"1\"/>"
-      "</com-ports><video resolution=\"Maximum\"/></hardware-profile>";
+      " checkpoint-folder=\"D:\\it's\" scsi-controllers=\"2\">"
+      "<processor reserve-percent=\"10\" threads-per-core=\"0\"/>"
+      "<memory priority=\"7\" maximum-per-numa-node-mib=\"1024\"/>"
+      "<dvd-drives><drive bus=\"scsi\" controller=\"2\" location=\"5\"/>"
+      "</dvd-drives><network-adapters><adapter name=\"a\"/>"
+      "<adapter name=\"b\" dhcp-guard=\"true\" teaming=\"false\" "
+      "port-mirroring=\"Source\" maximum-bandwidth-mbps=\"1000\"/>"
+      "</network-adapters><com-ports><port number=\"2\"/></com-ports>"
+      "<firmware console=\"COM1\" pause-after-boot-failure=\"true\"/>"
+      "<boot-order><device kind=\"network\" index=\"1\"/>"
+      "<device kind=\"disk\"/></boot-order>"
+      "<security encrypt-state-and-migration=\"true\"/>"
+      "<integration-services heartbeat=\"false\" vss=\"true\"/>"
+      "<policies critical-error-action=\"Pause\" lock-on-disconnect=\"true\" "
+      "automatic-checkpoints=\"false\"/></hardware-profile>";
+  static const char *const in_script[] = {
+    "Cmdlet = 'Processor'; Adapter = 0; Parameter = 'Reserve'; Value = 10 }",
+    "Parameter = 'HwThreadCountPerCore'; Value = 0 }",
+    "Parameter = 'MaximumAmountPerNumaNodeBytes'; Value = 1073741824 }",
+    "Parameter = 'SnapshotFileLocation'; Value = 'D:\\it''s' }",
+    "Cmdlet = 'Adapter'; Adapter = 1; Parameter = 'DhcpGuard'; Value = 'On' }",
+    "Parameter = 'AllowTeaming'; Value = 'Off' }",
+    "Parameter = 'MaximumBandwidth'; Value = 1000000000 }",
+    "Parameter = 'ConsoleMode'; Value = 'COM1' }",
+    "Parameter = 'EncryptStateAndVmMigrationTraffic'; Value = $true }",
+    "Parameter = '84EAAE65-2F2E-45F5-9BB5-0E857DC8EB47'; Value = $false }",
+    "Parameter = 'LockOnDisconnect'; Value = 'On' }",
+    "ScsiControllers = 3",
+    "Bus = 'SCSI'; Controller = 2; Location = 5",
+    "Number = 2; Pipe = '\\\\.\\pipe\\",
+    "@{ Kind = 'Network'; Index = 1 }",
+  };
+  struct v2v_machine *m = make_machine (V2V_FIRMWARE_EFI);
+  struct v2v_hyperv_plan *plan = make_plan (m);
+  struct v2v_document *d = parse (text), *back;
+  struct v2v_findings f = V2V_FINDINGS_INIT;
+  struct v2v_document_changes c;
+  struct v2v_error *err = NULL;
+  CLEANUP_FREE char *script = NULL;
+
+  (void) state;
+  assert_ok (v2v_hardware_apply (d, plan, &f, &err), err);
+  assert_int_equal (f.len, 0);
+  script = v2v_hyperv_script (plan, &err);
+  assert_ptr (script, err);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (in_script); ++i)
+    if (strstr (script, in_script[i]) == NULL)
+      fail_msg ("%s is not in the script", in_script[i]);
+  /* All that the profile says is in the profile of the new machine. */
+  back = v2v_hardware_from_plan (plan, false, &err);
+  assert_ptr (back, err);
+  assert_ok (v2v_document_diff (d, back, &c, &err), err);
+  for (size_t i = 0; i < c.len; ++i)
+    if (c.ptr[i].old_value != NULL && strcmp (c.ptr[i].path, "name") != 0 &&
+        strcmp (c.ptr[i].path, "scsi-controllers") != 0)
+      fail_msg ("%s: %s -> %s", c.ptr[i].path, c.ptr[i].old_value,
+                c.ptr[i].new_value ? c.ptr[i].new_value : "nothing");
+  v2v_document_changes_clear (&c);
+  v2v_document_free (back);
+  v2v_document_free (d);
+  v2v_hyperv_plan_free (plan);
+  v2v_machine_free (m);
+}
+
+static void
+test_what_a_script_cannot_set_is_a_finding_each (void **state)
+{
+  static const char text[] =
+      BEGIN "><firmware num-lock=\"true\"/><video resolution=\"Maximum\"/>"
+            "<policies highly-available=\"true\"/></hardware-profile>";
   struct v2v_machine *m = make_machine (V2V_FIRMWARE_EFI);
   struct v2v_hyperv_plan *plan = make_plan (m);
   struct v2v_document *d = parse (text);
@@ -180,9 +248,11 @@ test_what_a_plan_has_no_place_for_is_a_finding_each (void **state)
   assert_ok (v2v_hardware_apply (d, plan, &f, &err), err);
   assert_int_equal (f.len, 3);
   assert_string_equal (f.ptr[0].id, "library.hardware.not-applied");
-  assert_string_equal (f.ptr[0].subject, "processor.reserve-percent");
-  assert_string_equal (f.ptr[1].subject, "com-ports[0].number");
+  /* Generation 2 has no Set-VMBios. */
+  assert_string_equal (f.ptr[0].subject, "firmware.num-lock");
+  assert_string_equal (f.ptr[1].subject, "policies.highly-available");
   assert_string_equal (f.ptr[2].subject, "video.resolution");
+  assert_int_equal (plan->nr_settings, 0);
   v2v_findings_clear (&f);
   v2v_document_free (d);
   v2v_hyperv_plan_free (plan);
@@ -225,6 +295,15 @@ test_what_the_disks_cannot_be_is_refused (void **state)
                             "kind=\"legacy\"/></network-adapters>"
                             "</hardware-profile>",
                       "has no legacy adapters");
+  assert_not_applied (V2V_FIRMWARE_EFI,
+                      BEGIN "><boot-order><device kind=\"disk\" "
+                            "index=\"1\"/></boot-order></hardware-profile>",
+                      "no such device");
+  assert_not_applied (V2V_FIRMWARE_EFI,
+                      BEGIN "><dvd-drives><drive bus=\"scsi\" "
+                            "controller=\"0\" location=\"0\"/></dvd-drives>"
+                            "</hardware-profile>",
+                      "is at its place");
   /* The minimum is above what the machine starts with. */
   assert_not_applied (V2V_FIRMWARE_EFI,
                       BEGIN "><memory dynamic=\"true\" minimum-mib=\"4098\"/>"
@@ -265,7 +344,9 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_a_profile_of_a_plan_says_what_the_plan_says),
     cmocka_unit_test (test_a_profile_goes_onto_a_plan_and_comes_back_the_same),
-    cmocka_unit_test (test_what_a_plan_has_no_place_for_is_a_finding_each),
+    cmocka_unit_test (
+        test_every_other_field_becomes_a_parameter_and_comes_back),
+    cmocka_unit_test (test_what_a_script_cannot_set_is_a_finding_each),
     cmocka_unit_test (test_what_the_disks_cannot_be_is_refused),
     cmocka_unit_test (test_a_description_that_is_none_is_refused),
   };
