@@ -662,6 +662,31 @@ remove_caches (struct editing *e, struct v2v_error **err)
   return 0;
 }
 
+/* The list by which zfs-import-cache finds the pools is not text, and holds what
+ * only a running guest knows. */
+static int
+look_at_zfs (struct linux_guest *l, struct v2v_error **err)
+{
+  static const char path[] = "/etc/zfs/zpool.cache";
+  static const char *const names[] = { "/dev/nvme", "/dev/hd", "/by-path/",
+                                       "6000c29", "VMware" };
+  size_t len = 0;
+  CLEANUP_FREE char *data =
+      v2v_guest_read (l->g, path, V2V_GUEST_MAX_TEXT, &len, NULL);
+
+  for (size_t i = 0; data != NULL && i < V2V_ARRAY_SIZE (names); ++i)
+    if (memmem (data, len, names[i], strlen (names[i])) != NULL)
+      return linux_finding (
+          l, V2V_WARNING, "guest.device.zfs-cache", path,
+          "in the guest, import the pools once with -d /dev/disk/by-partuuid, "
+          "or by zfs-import-scan",
+          err,
+          "pools of ZFS are imported by a list of devices as VMware named them "
+          "(%s...)",
+          names[i]);
+  return 0;
+}
+
 /* ---- the step ---- */
 
 /* LILO keeps block numbers of the old disk and cannot be run here. */
@@ -760,7 +785,7 @@ linux_remap_devices (struct linux_guest *l, struct v2v_error **err)
   if (remap_crypttab (&e, err) == -1 || remap_copied (&e, err) == -1 ||
       remap_lvm (&e, err) == -1 || remap_command_lines (&e, err) == -1)
     return -1;
-  if (remove_caches (&e, err) == -1)
+  if (remove_caches (&e, err) == -1 || look_at_zfs (l, err) == -1)
     return -1;
   return linux_fix_aliases (l, err);
 }

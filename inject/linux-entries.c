@@ -27,6 +27,7 @@
 static void
 entry_clear (struct linux_entry *e)
 {
+  free (e->name);
   free (e->image);
   free (e->initramfs);
   free (e->version);
@@ -214,19 +215,26 @@ read_entries (struct linux_guest *l, const char *path, bool is_bls,
         return v2v_error_move (err, e2);
       if (file == NULL || strstr (file, "ucode") != NULL)
         continue; /* an option, or microcode before the initramfs */
-      file = follow (l, STEAL (file), err);
-      if (file == NULL)
-        return -1;
       if (image) {
-        const struct linux_entry entry = { .image = STEAL (file) };
+        struct linux_entry entry = { .name = strdup (file) };
 
+        if (entry.name == NULL)
+          return v2v_fail_nomem (err);
+        entry.image = follow (l, STEAL (file), err);
+        if (entry.image == NULL) {
+          entry_clear (&entry);
+          return -1;
+        }
         if (linux_entry_vector_append (out, entry) == -1) {
-          free (entry.image);
+          entry_clear (&entry);
           return v2v_fail_nomem (err);
         }
         open = true;
       }
       else {
+        file = follow (l, STEAL (file), err);
+        if (file == NULL)
+          return -1;
         out->ptr[out->len - 1].initramfs = STEAL (file);
         open = false;
       }

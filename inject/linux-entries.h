@@ -11,8 +11,9 @@
 
 /* An image and its initramfs, as paths of the mounted tree. */
 struct linux_entry {
-  char *image;
-  char *initramfs; /* or NULL */
+  char *name;      /* of the image as the entry has it: perhaps a link */
+  char *image;     /* what that leads to */
+  char *initramfs; /* or NULL; what its name leads to */
   char *version;   /* as a BLS entry says, or NULL */
 };
 V2V_VECTOR (linux_entry_vector, struct linux_entry);

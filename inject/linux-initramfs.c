@@ -671,6 +671,47 @@ fix_kernel (struct linux_work *w, struct v2v_error **err)
   return renew (w, has_all, err);
 }
 
+/* ---- files of entries that are no kernel's ---- */
+
+/* Which kernel an image is for is seen from the modules in it; they are of a
+ * hook of the guest's (kernelstub of Pop!_OS copies them), so that they are only
+ * looked at. */
+static int
+check_other (struct linux_guest *l, char *path, struct v2v_error **err)
+{
+  struct linux_kernel image = { .initramfs = path };
+  struct linux_work w = { .l = l, .k = &image };
+  const char *lacking = NULL, *version = NULL;
+  int r = linux_work_read (&w, err);
+
+  for (size_t i = 0; r == 0 && w.is_read && !lacking && i < l->nr_kernels;
+       ++i) {
+    const char *none = NULL;
+
+    if (!linux_initramfs_holds (&w.im, l->kernels[i].version))
+      continue;
+    w.drivers.n = 0;
+    w.k = &l->kernels[i];
+    r = linux_work_find_drivers (&w, &none, err) == -1 ? -1 : 0;
+    if (r == 0 && none == NULL)
+      lacking = linux_work_missing (&w);
+    version = l->kernels[i].version;
+    w.k = &image;
+  }
+  linux_work_clear (&w);
+  if (r == -1 || lacking == NULL)
+    return r;
+  return linux_finding (
+      l, l->is_matched ? V2V_WARNING : V2V_CRITICAL,
+      "guest.initramfs.copy-lacks", path,
+      "copy the one in /boot over it before the first start, or start another "
+      "entry",
+      err,
+      "a boot entry starts kernel %s with this file, which lacks %s: it cannot "
+      "start on Hyper-V",
+      version, lacking);
+}
+
 /* ---- the step ---- */
 
 /* At least one that is offered must start, and the newest should. */
@@ -716,5 +757,10 @@ linux_fix_initramfs (struct linux_guest *l, struct v2v_error **err)
   }
   if (linux_fix_other_unified (l, err) == -1)
     return -1;
+  for (size_t i = 0; l->other_images != NULL && l->other_images[i] != NULL; ++i)
+    if (v2v_guest_is_file (l->g, l->other_images[i]) &&
+        !v2v_guest_is_dry_run (l->g) &&
+        check_other (l, l->other_images[i], err) == -1)
+      return -1;
   return check_kernels (l, err);
 }

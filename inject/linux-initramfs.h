@@ -55,6 +55,9 @@ int linux_work_not_startable (struct linux_work *w, const char *reason,
 
 /* W->k, whose initramfs is in such an image, which was read. */
 int linux_fix_unified (struct linux_work *w, struct v2v_error **err);
+/* Does IM hold modules of kernel VERSION? */
+bool linux_initramfs_holds (const struct v2v_initramfs *im,
+                            const char *version);
 /* Those that are no kernel's own: entries beside the usual one. */
 int linux_fix_other_unified (struct linux_guest *l, struct v2v_error **err);
 /* Make K->image again, with CMDLINE (may be NULL).  Returns as

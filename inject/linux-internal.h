@@ -27,6 +27,10 @@ struct linux_guest {
   const struct v2v_os *os;
   struct linux_kernel *kernels; /* oldest first */
   size_t nr_kernels;
+  /* Files that boot entries name as their initramfs and that are of none of
+   * KERNELS: copies under names of their own; NULL-terminated, or NULL. */
+  char **other_images;
+  bool is_matched; /* an entry names the image of one of KERNELS */
   /* Something that every initramfs of this guest holds a copy of, and needs
    * before the root file system is there, has changed (crypttab, resume ...):
    * rebuild even if the modules are there.  Names of network interfaces do

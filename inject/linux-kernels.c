@@ -332,7 +332,7 @@ find_by_image (struct linux_kernel *k, const linux_entry_vector *entries,
   for (size_t i = 0; i < entries->len; ++i) {
     const struct linux_entry *e = &entries->ptr[i];
 
-    if (strcmp (e->image, k->image) != 0)
+    if (strcmp (e->image, k->image) != 0 && strcmp (e->name, k->image) != 0)
       continue;
     k->offered = true;
     /* Arch's first entry is the one with the host-tuned image. */
@@ -397,7 +397,9 @@ linux_kernels_clear (struct linux_guest *l)
   for (size_t i = 0; i < l->nr_kernels; ++i)
     kernel_clear (&l->kernels[i]);
   free (l->kernels);
+  v2v_guest_free_list (l->other_images);
   l->kernels = NULL;
+  l->other_images = NULL;
   l->nr_kernels = 0;
 }
 
@@ -481,6 +483,45 @@ add_monolithic (struct linux_guest *l, const linux_entry_vector *entries,
   return 0;
 }
 
+/* Reading one takes seconds: Pop!_OS has two, Arch a fallback for each kernel. */
+#define MAX_OTHER_IMAGES 4
+
+static bool
+is_listed (char *const *list, size_t n, const char *path)
+{
+  for (size_t i = 0; i < n; ++i)
+    if (strcmp (list[i], path) == 0)
+      return true;
+  return false;
+}
+
+/* What is started by the entries beside the kernels that were found. */
+static int
+find_other_images (struct linux_guest *l, const linux_entry_vector *entries,
+                   struct v2v_error **err)
+{
+  size_t n = 0;
+
+  l->other_images = calloc (MAX_OTHER_IMAGES + 1, sizeof *l->other_images);
+  if (l->other_images == NULL)
+    return v2v_fail_nomem (err);
+  for (size_t i = 0; i < entries->len && n < MAX_OTHER_IMAGES; ++i) {
+    const char *path = entries->ptr[i].initramfs;
+    bool is_own = false;
+
+    for (size_t k = 0; path != NULL && k < l->nr_kernels; ++k)
+      is_own = is_own || (l->kernels[k].initramfs != NULL &&
+                          strcmp (l->kernels[k].initramfs, path) == 0);
+    if (path == NULL || is_own || is_special (path) ||
+        is_listed (l->other_images, n, path))
+      continue;
+    l->other_images[n] = strdup (path);
+    if (l->other_images[n++] == NULL)
+      return v2v_fail_nomem (err);
+  }
+  return 0;
+}
+
 int
 linux_find_kernels (struct linux_guest *l, struct v2v_error **err)
 {
@@ -517,7 +558,8 @@ linux_find_kernels (struct linux_guest *l, struct v2v_error **err)
   for (size_t i = 0; i < l->nr_kernels; ++i)
     if (!any || l->kernels[i].is_uki)
       l->kernels[i].offered = true;
-  return 0;
+  l->is_matched = any;
+  return find_other_images (l, &entries, err);
 }
 
 /* ---- modules ---- */

@@ -360,9 +360,8 @@ linux_fix_unified (struct linux_work *w, struct v2v_error **err)
 
 /* ---- unified images that are no kernel's own ---- */
 
-/* Does IM hold modules of kernel VERSION? */
-static bool
-holds_version (const struct v2v_initramfs *im, const char *version)
+bool
+linux_initramfs_holds (const struct v2v_initramfs *im, const char *version)
 {
   CLEANUP_FREE char *top = NULL;
 
@@ -390,7 +389,7 @@ kernel_inside (struct linux_guest *l, const struct linux_work *w)
   v2v_io_unref (io);
   for (size_t i = 0; i < l->nr_kernels; ++i)
     if (uname != NULL ? strcmp (uname, l->kernels[i].version) == 0
-                      : holds_version (&w->im, l->kernels[i].version))
+                      : linux_initramfs_holds (&w->im, l->kernels[i].version))
       return &l->kernels[i];
   return NULL;
 }

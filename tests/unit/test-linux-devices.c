@@ -690,6 +690,7 @@ test_constructed_arguments_and_switches_of_other_systems (void **state)
       "#boot=/dev/sda\nkernel /k root=/dev/ram0 crypt_root=/dev/sda5\n", NULL,
       0 },
     { "/etc/multipath/conf.d/a.conf", "wwid 36000c29aa\n", NULL, 0 },
+    { "/etc/zfs/zpool.cache", "x path /dev/nvme0n1p3 y", NULL, 0 },
     { NULL, NULL, NULL, 0 },
   };
   char *tree = guest_tree_make (files);
@@ -712,9 +713,11 @@ test_constructed_arguments_and_switches_of_other_systems (void **state)
   guest_tree_assert_text (
       tree, "/boot/grub/grub.conf",
       "#boot=/dev/sda\nkernel /k root=/dev/ram0 crypt_root=UUID=" L "\n");
-  assert_int_equal (v2v_guest_findings (g)->len, 1);
+  assert_int_equal (v2v_guest_findings (g)->len, 2);
   assert_string_equal (v2v_guest_findings (g)->ptr[0].subject,
                        "/etc/multipath/conf.d/a.conf:1");
+  assert_string_equal (v2v_guest_findings (g)->ptr[1].id,
+                       "guest.device.zfs-cache");
   v2v_guest_close (g);
   assert_stable (tree);
   test_tmpdir_remove (tree);

@@ -231,6 +231,76 @@ test_constructed_old_names_in_an_image_count_without_a_changed_file (
   test_tmpdir_remove (tree);
 }
 
+/* Pop!_OS starts copies on the EFI partition under names of their own; where the
+ * usual entries are there as well, it is not the only way to start. */
+static void
+test_constructed_copy_of_a_boot_entry_without_drivers_is_told (void **state)
+{
+  static const char *const made[][3] = {
+    /* usual entry, modules of the copy, severity */
+    { NULL, NULL, "critical" },
+    { "linux /vmlinuz-" V "\ninitrd /initrd.img-" V "\n", NULL, "warning" },
+    { NULL, "all", NULL },
+  };
+  (void) state;
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (made); ++i) {
+    char *tree = linux_tree_make (IMAGE, debian_like, all_there);
+    struct v2v_guest *g = open_tree (tree);
+    const struct v2v_finding *f;
+    struct v2v_error *err = NULL;
+
+    linux_tree_put_image (tree, "/boot/efi/EFI/Pop_OS-1/initrd.img",
+                          debian_like, made[i][1] ? all_there : no_storvsc);
+    guest_tree_write (tree, "/boot/efi/EFI/Pop_OS-1/vmlinuz.efi", "k");
+    guest_tree_write (tree, "/boot/efi/loader/entries/Pop_OS-current.conf",
+                      "linux /EFI/Pop_OS-1/vmlinuz.efi\n"
+                      "initrd /EFI/Pop_OS-1/initrd.img\n");
+    if (made[i][0] != NULL)
+      guest_tree_write (tree, "/boot/grub/grub.cfg", made[i][0]);
+    assert_ok (convert (g, &err), err);
+    f = v2v_findings_find (v2v_guest_findings (g),
+                           "guest.initramfs.copy-lacks");
+    assert_int_equal (f != NULL, made[i][2] != NULL);
+    if (f != NULL)
+      assert_string_equal (v2v_severity_name (f->severity), made[i][2]);
+    v2v_guest_close (g);
+    test_tmpdir_remove (tree);
+  }
+}
+
+/* Debian with systemd-boot: the tool writes to /boot, the copy is started. */
+static void
+test_constructed_what_the_tool_makes_goes_to_the_copy_that_starts (void **state)
+{
+#define COPY "/boot/efi/debian/" V "/initrd.img-" V
+  char *tree = linux_tree_make (IMAGE, debian_like, nothing);
+  struct v2v_guest *g = open_tree (tree);
+  CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+  struct v2v_error *err = NULL;
+  (void) state;
+
+  linux_tree_put_image (tree, COPY, debian_like, nothing);
+  guest_tree_write (tree, "/boot/efi/debian/" V "/linux", "k");
+  guest_tree_write (tree, "/boot/efi/loader/entries/debian-" V ".conf",
+                    "version " V "\nlinux /debian/" V "/linux\n"
+                    "initrd /debian/" V "/initrd.img-" V "\n");
+  guest_tree_write (tree, "/usr/sbin/update-initramfs", "");
+  guest_tree_write (tree, "/usr/sbin/mkinitramfs", "");
+  linux_tree_let_run (g, tree, IMAGE, debian_like, all_there, 0);
+  assert_ok (convert (g, &err), err);
+  /* The usual file is still there: -u. */
+  assert_string_equal (linux_tree_tool.command,
+                       "/usr/sbin/update-initramfs|-u|-k|" V);
+  im = linux_tree_read_image (tree, COPY);
+  assert_non_null (v2v_initramfs_find_module (&im, V, "hv_storvsc"));
+  assert_true (guest_tree_exists (tree, COPY ".pre-v2v"));
+  assert_int_equal (v2v_guest_findings (g)->len, 0);
+  v2v_guest_close (g);
+  assert_stable (tree);
+  test_tmpdir_remove (tree);
+}
+
 int
 main (void)
 {
@@ -242,6 +312,10 @@ main (void)
         test_constructed_unreadable_image_is_critical_if_the_root_needs_it),
     cmocka_unit_test (
         test_constructed_old_names_in_an_image_count_without_a_changed_file),
+    cmocka_unit_test (
+        test_constructed_copy_of_a_boot_entry_without_drivers_is_told),
+    cmocka_unit_test (
+        test_constructed_what_the_tool_makes_goes_to_the_copy_that_starts),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
