@@ -284,11 +284,19 @@ edit_crypttab (void *arg, const char *line, struct v2v_str *ret)
 static int
 remap_crypttab (struct editing *e, struct v2v_error **err)
 {
-  const int r = edit (e, "/etc/crypttab", edit_crypttab, err);
+  /* The second is what Arch's sd-encrypt hook copies. */
+  static const char *const files[] = { "/etc/crypttab",
+                                       "/etc/crypttab.initramfs" };
 
-  if (r == 1)
-    e->l->initramfs_is_stale = e->l->initramfs_is_vital = true;
-  return r;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i) {
+    const int r = edit (e, files[i], edit_crypttab, err);
+
+    if (r == -1)
+      return -1;
+    if (r == 1)
+      e->l->initramfs_is_stale = e->l->initramfs_is_vital = true;
+  }
+  return 0;
 }
 
 /* ---- resume, command lines ---- */

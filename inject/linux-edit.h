@@ -42,6 +42,9 @@ int linux_edit_glob (struct linux_guest *l, const char *folder,
                      const char *pattern, linux_edit_fn f, void *arg,
                      const char *why, struct v2v_error **err);
 
+/* Is one of WORDS (ended by NULL) on the kernel's command line, wherever that is
+ * written? */
+bool linux_command_line_has (struct v2v_guest *g, const char *const words[]);
 /* Does systemd start this guest? */
 bool linux_has_systemd (struct v2v_guest *g);
 /* The folder of SysV links of RUNLEVEL ("3", "S"), as the family has it, or

@@ -118,17 +118,27 @@ linux_work_read (struct linux_work *w, struct v2v_error **err)
   return w->unreadable ? 0 : v2v_fail_nomem (err);
 }
 
-/* A passphrase is typed before the root is there. */
+/* A passphrase is typed before the root is there: the disks stand in a file, or
+ * (Arch, Alpine, Gentoo, dracut) on the command line. */
 static bool
 asks_for_passphrase (struct linux_guest *l)
 {
-  CLEANUP_FREE char *text = v2v_guest_read_text (l->g, "/etc/crypttab", NULL);
+  static const char *const files[] = { "/etc/crypttab",
+                                       "/etc/crypttab.initramfs" };
+  static const char *const words[] = {
+    "cryptdevice=", "cryptroot=", "crypt_root=", "rd.luks.",
+    "luks.name=",   "luks.uuid=", NULL
+  };
 
-  for (const char *p = text; p != NULL && *p != '\0';
-       p += strcspn (p, "\n"), p += *p == '\n')
-    if (strchr ("#\r\n \t", *p) == NULL)
-      return true;
-  return false;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i) {
+    CLEANUP_FREE char *text = v2v_guest_read_text (l->g, files[i], NULL);
+
+    for (const char *p = text; p != NULL && *p != '\0';
+         p += strcspn (p, "\n"), p += *p == '\n')
+      if (strchr ("#\r\n \t", *p) == NULL)
+        return true;
+  }
+  return linux_command_line_has (l->g, words);
 }
 
 /* The first driver that must be in the initramfs and is not, or NULL. */

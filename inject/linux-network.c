@@ -34,28 +34,30 @@
 /* ---- reading ---- */
 
 static bool
-file_has (struct v2v_guest *g, const char *path, const char *word)
+file_has (struct v2v_guest *g, const char *path, const char *const words[])
 {
   CLEANUP_FREE char *text = v2v_guest_read_text (g, path, NULL);
 
-  return text != NULL && strstr (text, word) != NULL;
-}
-
-static bool
-folder_has (struct v2v_guest *g, const char *folder, const char *pattern,
-            const char *word)
-{
-  CLEANUP_LIST char **files = v2v_guest_glob (g, folder, pattern, NULL);
-
-  for (size_t i = 0; files != NULL && files[i] != NULL; ++i)
-    if (v2v_guest_is_file (g, files[i]) && file_has (g, files[i], word))
+  for (size_t i = 0; text != NULL && words[i] != NULL; ++i)
+    if (strstr (text, words[i]) != NULL)
       return true;
   return false;
 }
 
-/* Is WORD on the kernel's command line? */
 static bool
-command_line_has (struct v2v_guest *g, const char *word)
+folder_has (struct v2v_guest *g, const char *folder, const char *pattern,
+            const char *const words[])
+{
+  CLEANUP_LIST char **files = v2v_guest_glob (g, folder, pattern, NULL);
+
+  for (size_t i = 0; files != NULL && files[i] != NULL; ++i)
+    if (v2v_guest_is_file (g, files[i]) && file_has (g, files[i], words))
+      return true;
+  return false;
+}
+
+bool
+linux_command_line_has (struct v2v_guest *g, const char *const words[])
 {
   static const char *const files[] = {
     "/etc/default/grub",
@@ -68,11 +70,17 @@ command_line_has (struct v2v_guest *g, const char *word)
     "/boot/extlinux.conf",
     "/boot/extlinux/extlinux.conf",
   };
+  static const char *const folders[] = { "/boot/loader/entries",
+                                         "/boot/efi/loader/entries",
+                                         "/efi/loader/entries" };
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i)
-    if (v2v_guest_is_file (g, files[i]) && file_has (g, files[i], word))
+    if (v2v_guest_is_file (g, files[i]) && file_has (g, files[i], words))
       return true;
-  return folder_has (g, "/boot/loader/entries", "*.conf", word);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (folders); ++i)
+    if (folder_has (g, folders[i], "*.conf", words))
+      return true;
+  return false;
 }
 
 /* Does udev know .link files (since 209), and does it give names? */
@@ -88,6 +96,7 @@ look_at_udev (struct linux_net *n)
 static bool
 names_are_off (struct linux_net *n)
 {
+  static const char *const off[] = { "net.ifnames=0", NULL };
   CLEANUP_FREE char *target = v2v_guest_readlink (
       n->l->g, "/etc/systemd/network/99-default.link", NULL);
   CLEANUP_FREE char *rules = v2v_guest_readlink (
@@ -95,7 +104,7 @@ names_are_off (struct linux_net *n)
 
   return (target != NULL && strcmp (target, "/dev/null") == 0) ||
          (rules != NULL && strcmp (rules, "/dev/null") == 0) ||
-         command_line_has (n->l->g, "net.ifnames=0");
+         linux_command_line_has (n->l->g, off);
 }
 
 int
@@ -460,7 +469,7 @@ initramfs_uses_network (struct v2v_guest *g)
 {
   static const char *const words[] = { " ip=",     "rd.neednet", "netroot=",
                                        "nfsroot=", " ifname=",   "rd.iscsi",
-                                       "\"ip=",    "root=nfs" };
+                                       "\"ip=",    "root=nfs",   NULL };
   static const char *const files[] = {
     "/etc/dropbear/initramfs/authorized_keys",
     "/etc/dropbear-initramfs/authorized_keys",
@@ -470,10 +479,7 @@ initramfs_uses_network (struct v2v_guest *g)
   for (size_t i = 0; i < V2V_ARRAY_SIZE (files); ++i)
     if (v2v_guest_is_file (g, files[i]))
       return true;
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (words); ++i)
-    if (command_line_has (g, words[i]))
-      return true;
-  return false;
+  return linux_command_line_has (g, words);
 }
 
 int

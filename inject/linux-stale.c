@@ -50,6 +50,7 @@ is_maker_known (const struct v2v_initramfs *im)
     "pre-udev",
     "sbin/nlplug-findfs",
     "usr/sbin/nlplug-findfs",
+    "usr/lib/systemd/systemd",
   };
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (signs); ++i)

@@ -5,6 +5,7 @@
 
 #include "fuzz-util.h"
 #include "inject/initramfs.h"
+#include "inject/uki.h"
 
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
@@ -23,6 +24,12 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   err = NULL;
   if (v2v_initramfs_read_uki (io, &im, &err) == 0)
     v2v_initramfs_clear (&im);
+  v2v_error_free (err);
+  err = NULL;
+  free (v2v_uki_read_text (io, ".cmdline", &err));
+  v2v_error_free (err);
+  err = NULL;
+  v2v_uki_is_signed (io, &err);
   v2v_error_free (err);
   v2v_io_unref (io);
   return 0;

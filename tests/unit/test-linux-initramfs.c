@@ -510,34 +510,46 @@ test_constructed_what_would_not_start_is_an_error (void **state)
   test_tmpdir_remove (tree);
 }
 
+/* Where it is asked for: by crypttab, by Arch's own, on the command line. */
 static void
 test_constructed_passphrase_needs_the_keyboard (void **state)
 {
   static const char keyboard[] = "kernel/drivers/input/serio/"
                                  "hyperv-keyboard.ko";
-  char *tree = linux_tree_make ("/boot/initrd.img-" V, debian_like, all_there);
-  struct v2v_guest *g = linux_tree_open (tree);
-  CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
-  struct v2v_error *err = NULL;
-  char path[256], dep[1024];
+  static const char *const asks[][2] = {
+    { "/etc/crypttab", "root UUID=x none luks\n" },
+    { "/etc/crypttab.initramfs", "root UUID=x none luks\n" },
+    { "/etc/kernel/cmdline", "cryptdevice=UUID=x:root\n" },
+    { "/boot/loader/entries/a.conf", "options rd.luks.uuid=x\n" },
+  };
   (void) state;
 
-  snprintf (path, sizeof path, MODULES "%s", keyboard);
-  guest_tree_write (tree, path, "\177ELF");
-  snprintf (dep, sizeof dep,
-            VMBUS ":\n" FC ":\n" STORVSC ": " FC " " VMBUS "\n%s: " VMBUS "\n",
-            keyboard);
-  guest_tree_write (tree, MODULES "modules.dep", dep);
-  guest_tree_write (tree, "/etc/crypttab", "# none\n");
-  assert_ok (linux_tree_fix (g, false, &err), err);
-  guest_tree_assert_unchanged (g);
-  guest_tree_write (tree, "/etc/crypttab", "root UUID=x none luks\n");
-  assert_ok (linux_tree_fix (g, false, &err), err);
-  im = linux_tree_read_image (tree, "/boot/initrd.img-" V);
-  assert_non_null (v2v_initramfs_find_module (&im, V, "hyperv_keyboard"));
-  v2v_guest_close (g);
-  linux_tree_assert_stable (tree);
-  test_tmpdir_remove (tree);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (asks); ++i) {
+    char *tree =
+        linux_tree_make ("/boot/initrd.img-" V, debian_like, all_there);
+    struct v2v_guest *g = linux_tree_open (tree);
+    CLEANUP_INITRAMFS struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+    struct v2v_error *err = NULL;
+    char path[256], dep[1024];
+
+    snprintf (path, sizeof path, MODULES "%s", keyboard);
+    guest_tree_write (tree, path, "\177ELF");
+    snprintf (dep, sizeof dep,
+              VMBUS ":\n" FC ":\n" STORVSC ": " FC " " VMBUS "\n%s: " VMBUS
+                    "\n",
+              keyboard);
+    guest_tree_write (tree, MODULES "modules.dep", dep);
+    guest_tree_write (tree, "/etc/crypttab", "# none\n");
+    assert_ok (linux_tree_fix (g, false, &err), err);
+    guest_tree_assert_unchanged (g);
+    guest_tree_write (tree, asks[i][0], asks[i][1]);
+    assert_ok (linux_tree_fix (g, false, &err), err);
+    im = linux_tree_read_image (tree, "/boot/initrd.img-" V);
+    assert_non_null (v2v_initramfs_find_module (&im, V, "hyperv_keyboard"));
+    v2v_guest_close (g);
+    linux_tree_assert_stable (tree);
+    test_tmpdir_remove (tree);
+  }
 }
 
 /* ---- copies of files ---- */

@@ -64,6 +64,8 @@ static const struct {
 } files[] = {
   { "/etc/crypttab", "r /dev/nvme0n1p2 none luks\n", "etc/crypttab",
     "r /dev/nvme0n1p2 none luks\n", "r UUID=11 none luks\n" },
+  { "/etc/crypttab.initramfs", "r /dev/sda2 none luks\n", "etc/crypttab",
+    "r /dev/sda2 none luks\n", "r UUID=11 none luks\n" },
   /* The hook's own list has other entries and options: they stay. */
   { "/etc/crypttab", "r /dev/sda2 none luks\n", "cryptroot/crypttab",
     "r /dev/sda2 none luks,discard\n", "r UUID=11 none luks,discard\n" },
