@@ -414,6 +414,52 @@ test_constructed_dangling_filters_are_removed (void **state)
   done ();
 }
 
+/* Volumes and the computer are the same devices on Hyper-V. */
+#define VOLUME         "ControlSet001\\Enum\\STORAGE\\Volume\\{c0ffee}#0000000000100000"
+#define KEYBOARD       "ControlSet001\\Enum\\ACPI\\PNP0303\\4&1&0"
+#define CLASS_VOLUME   "{71a27cdd-812a-11d0-bec7-08002be2092f}"
+#define CLASS_KEYBOARD "{4d36e96b-e325-11ce-bfc1-08002be10318}"
+
+static void
+test_constructed_dangling_filters_of_single_devices_are_removed (void **state)
+{
+  const char *const lower[] = { "nosuch", "volsnap", NULL };
+  const char *const only[] = { "nosuch", NULL };
+  const char *const tools[] = { "nosuch", "vmrawdsk", NULL };
+  struct v2v_error *err = NULL;
+  struct v2v_guest *g;
+  struct v2v_hive *h;
+  char **list;
+
+  (void) state;
+  make ("constructed_windows_10");
+  h = edit ();
+  hive_build_string (h, VOLUME, "ClassGUID", CLASS_VOLUME);
+  hive_build_multi (h, VOLUME, "LowerFilters", lower);
+  hive_build_multi (h, VOLUME, "UpperFilters", only);
+  /* It need not start: only what we disable ourselves goes. */
+  hive_build_string (h, KEYBOARD, "ClassGUID", CLASS_KEYBOARD);
+  hive_build_multi (h, KEYBOARD, "UpperFilters", tools);
+  hive_build_done (h);
+  g = convert (1);
+  assert_true (found (g, "guest.windows.filter-removed"));
+  v2v_guest_close (g);
+  h = v2v_hive_open (windows_tree_system (dir), "SYSTEM", false, NULL, &err);
+  assert_ptr (h, err);
+  list = v2v_hive_get_multi (h, VOLUME, "LowerFilters", &err);
+  assert_string_equal (list[0], "volsnap");
+  assert_null (list[1]);
+  v2v_guest_free_list (list);
+  list = v2v_hive_get_multi (h, KEYBOARD, "UpperFilters", &err);
+  assert_string_equal (list[0], "nosuch");
+  assert_null (list[1]);
+  v2v_guest_free_list (list);
+  v2v_hive_close (h);
+  assert_false (
+      hive_has_value (windows_tree_system (dir), VOLUME, "UpperFilters"));
+  done ();
+}
+
 static void
 test_constructed_filter_whose_file_cannot_be_seen_stays (void **state)
 {
@@ -703,6 +749,8 @@ test_real_windows_7_hive_is_prepared (void **state)
     { "vmrawdsk", 4 }, { "vmci", 3 },    { "vm3dmp", 3 },  { "vmmouse", 3 },
     { "LSI_SAS", 0 },  { "E1G60", 3 },   { "msahci", 3 },
   };
+  static const char *const filters[] = { "agp440.sys", "kbdclass.sys",
+                                         "mouclass.sys" };
   struct v2v_error *err = NULL;
   struct v2v_guest *g;
   uint8_t *data;
@@ -719,6 +767,9 @@ test_real_windows_7_hive_is_prepared (void **state)
   assert_int_equal (rename (path, windows_tree_system (dir)), 0);
   free (path);
   windows_tree_add_driver (dir, "rdyboost.sys", NULL);
+  /* Filters of single devices of the class System. */
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (filters); ++i)
+    windows_tree_add_driver (dir, filters[i], NULL);
   g = windows_tree_open (dir, release, 1);
   guest_tree_set (&v2v_guest_os (g)->arch, "i386");
   assert_ok (v2v_windows_convert (g, &err), err);
@@ -772,6 +823,7 @@ main (void)
     T (test_constructed_critical_devices_are_not_for_windows_8_and_later),
     T (test_constructed_acpi_ids_of_new_hosts_on_2012_r2),
     T (test_constructed_dangling_filters_are_removed),
+    T (test_constructed_dangling_filters_of_single_devices_are_removed),
     T (test_constructed_filter_whose_file_cannot_be_seen_stays),
     T (test_constructed_tools_filters_go_before_their_service_is_disabled),
     T (test_constructed_filter_list_with_odd_ends),
