@@ -215,6 +215,42 @@ place_files (struct windows_guest *w, const struct driver_folder *f,
   return 0;
 }
 
+/* Windows' own are in %SystemRoot%\inf; the maker's lie beside. */
+static int
+place_includes (struct windows_guest *w, const struct driver_folder *f,
+                const char *rel, const struct windows_inf *inf,
+                struct v2v_error **err)
+{
+  CLEANUP_LIST char **names = windows_inf_includes (inf, w->os->arch, err);
+
+  if (names == NULL)
+    return v2v_prefix (err, "%s: %s", f->host, rel);
+  for (size_t i = 0; names[i] != NULL; ++i) {
+    const char *path = find_file (f, rel, names[i]);
+    CLEANUP_FREE char *own = NULL;
+
+    if (path != NULL) {
+      if (place (w, f, path, err) == -1)
+        return -1;
+      continue;
+    }
+    if (asprintf (&own, "%s/inf/%s", w->systemroot, names[i]) == -1) {
+      own = NULL;
+      return v2v_fail_nomem (err);
+    }
+    if (v2v_guest_is_file (w->g, own))
+      continue;
+    if (v2v_findings_add (
+            v2v_guest_findings (w->g), V2V_WARNING, "guest.drivers.include",
+            rel, "use the package of the driver that is for this Windows",
+            "the driver takes sections of %.200s, which is neither in its "
+            "folder nor in this Windows: it may not be installed",
+            names[i]) == -1)
+      return v2v_fail_nomem (err);
+  }
+  return 0;
+}
+
 static struct windows_inf *
 load_inf (const struct driver_folder *f, const char *rel,
           struct v2v_error **err)
@@ -278,7 +314,8 @@ take_inf (struct windows_guest *w, struct driver_folder *f, char *rel,
                         w->os->build)) {
     if (place (w, f, rel, err) == -1 ||
         place_catalog (w, f, rel, inf, err) == -1 ||
-        place_files (w, f, rel, inf, err) == -1)
+        place_files (w, f, rel, inf, err) == -1 ||
+        place_includes (w, f, rel, inf, err) == -1)
       r = -1;
     else if (path_vector_append (&f->infs, rel) == -1)
       r = v2v_fail_nomem (err);

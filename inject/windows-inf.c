@@ -4,7 +4,9 @@
  * Source: Microsoft Learn, "General Syntax Rules for INF Files", "INF
  * Manufacturer Section" (decorations of platforms), "INF Version Section",
  * "INF SourceDisksNames Section", "INF SourceDisksFiles Section", "INF Strings
- * Section".  Left out: Include and Needs, LayoutFile (Windows' own media).
+ * Section", "Specifying the Source and Target Locations for Device Files" for
+ * Include.  Left out: Needs, which names sections of the included files;
+ * LayoutFile (Windows' own media); the product type of a decoration.
  *
  * One pass makes a list of lines; the questions walk it.  Bytes are hostile:
  * every bound is named in the header.
@@ -381,16 +383,19 @@ suffix_of (const char *arch)
   return "x86";
 }
 
+/* What a decoration asks for: major, minor, product type, suite, build. */
+enum { WANT_MAJOR, WANT_MINOR, WANT_TYPE, WANT_SUITE, WANT_BUILD, NR_WANTS };
+
 /* NT[arch][.[major][.[minor][.[type][.[suite][.[build]]]]]]: is Windows at
  * least that?  Without an architecture it is x86. */
 static bool
 decoration_fits (const char *d, const char *arch, int major, int minor,
-                 unsigned build)
+                 unsigned build, unsigned long want[NR_WANTS])
 {
   const char *suffix = suffix_of (arch);
-  unsigned long want[5] = { 0, 0, 0, 0, 0 };
   size_t n;
 
+  memset (want, 0, NR_WANTS * sizeof want[0]);
   if (strncasecmp (d, "nt", 2) != 0)
     return false;
   d += 2;
@@ -399,20 +404,82 @@ decoration_fits (const char *d, const char *arch, int major, int minor,
              : n != strlen (suffix) || strncasecmp (d, suffix, n) != 0)
     return false;
   d += n;
-  for (size_t i = 0; i < 5 && *d == '.'; ++i) {
+  for (size_t i = 0; i < NR_WANTS && *d == '.'; ++i) {
     char *end;
 
     ++d;
     want[i] = strtoul (d, &end, 0);
     d = end + strcspn (end, ".");
   }
-  if (major < 0 || want[0] == 0)
+  if (major < 0 || want[WANT_MAJOR] == 0)
     return true;
-  if (want[0] != (unsigned) major)
-    return want[0] < (unsigned) major;
-  if (minor >= 0 && want[1] != (unsigned) minor)
-    return want[1] < (unsigned) minor;
-  return build == 0 || want[4] <= build;
+  if (want[WANT_MAJOR] != (unsigned) major)
+    return want[WANT_MAJOR] < (unsigned) major;
+  if (minor >= 0 && want[WANT_MINOR] != (unsigned) minor)
+    return want[WANT_MINOR] < (unsigned) minor;
+  return build == 0 || want[WANT_BUILD] <= build;
+}
+
+/* Windows takes the decoration that asks for the most and still fits. */
+static bool
+asks_for_more (const unsigned long a[NR_WANTS], const unsigned long b[NR_WANTS])
+{
+  static const int order[] = { WANT_MAJOR, WANT_MINOR, WANT_BUILD };
+
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (order); ++i)
+    if (a[order[i]] != b[order[i]])
+      return a[order[i]] > b[order[i]];
+  return false;
+}
+
+/* Does the file have any models section of NAME's, decorated or not? */
+static bool
+has_models (const struct windows_inf *inf, const char *name)
+{
+  const size_t n = strlen (name);
+
+  for (size_t i = 0; i < inf->nr_lines; ++i) {
+    const char *section = inf->lines[i].section;
+
+    if (strncasecmp (section, name, n) == 0 &&
+        (section[n] == '\0' || section[n] == '.'))
+      return true;
+  }
+  return false;
+}
+
+/* The models of the line L of [Manufacturer] for this Windows: an empty section
+ * is how a maker says that a Windows is not supported, though a lower
+ * decoration would fit.  A file without any such section is left to pnputil. */
+static bool
+manufacturer_fits (const struct windows_inf *inf,
+                   const struct windows_inf_line *l, const char *arch,
+                   int major, int minor, unsigned build)
+{
+  unsigned long best[NR_WANTS] = { 0 }, want[NR_WANTS];
+  CLEANUP_FREE char *section = NULL;
+  const char *decoration = NULL;
+
+  for (size_t k = 1; l->values[k] != NULL; ++k)
+    if (decoration_fits (l->values[k], arch, major, minor, build, want) &&
+        (decoration == NULL || asks_for_more (want, best))) {
+      decoration = l->values[k];
+      memcpy (best, want, sizeof best);
+    }
+  /* Models without a decoration are for x86. */
+  if (decoration == NULL && strcmp (suffix_of (arch), "x86") != 0)
+    return false;
+  if (decoration == NULL && l->values[1] != NULL &&
+      !has_section (inf, l->values[0]))
+    return false;
+  if (!has_models (inf, l->values[0]))
+    return true;
+  if (asprintf (&section, "%s%s%s", l->values[0], decoration ? "." : "",
+                decoration ? decoration : "") == -1) {
+    section = NULL;
+    return true;
+  }
+  return has_section (inf, section);
 }
 
 bool
@@ -428,12 +495,8 @@ windows_inf_fits (const struct windows_inf *inf, const char *arch, int major,
     if (strcmp (l->section, "manufacturer") != 0 || l->values[0] == NULL)
       continue;
     manufacturer = true;
-    /* Models without a decoration are for x86. */
-    if (l->values[1] == NULL && strcmp (suffix_of (arch), "x86") == 0)
+    if (manufacturer_fits (inf, l, arch, major, minor, build))
       return true;
-    for (size_t k = 1; l->values[k] != NULL; ++k)
-      if (decoration_fits (l->values[k], arch, major, minor, build))
-        return true;
   }
   if (manufacturer)
     return false;
@@ -441,6 +504,73 @@ windows_inf_fits (const struct windows_inf *inf, const char *arch, int major,
   snprintf (section, sizeof section, "defaultinstall.nt%s", suffix_of (arch));
   return has_section (inf, section) || (strcmp (suffix_of (arch), "x86") == 0 &&
                                         has_section (inf, "defaultinstall"));
+}
+
+/* Is SECTION ("net.ntamd64.services") for another architecture? */
+static bool
+is_for_other (const char *section, const char *arch)
+{
+  static const char *const all[] = { "x86", "amd64", "arm64", "arm", "ia64" };
+
+  for (const char *p = strchr (section, '.'); p != NULL;
+       p = strchr (p + 1, '.')) {
+    const size_t n = strcspn (p + 1, ".");
+
+    for (size_t i = 0; i < V2V_ARRAY_SIZE (all); ++i)
+      if (n == strlen (all[i]) + 2 && strncasecmp (p + 1, "nt", 2) == 0 &&
+          strncasecmp (p + 3, all[i], n - 2) == 0)
+        return strcmp (all[i], suffix_of (arch)) != 0;
+  }
+  return false;
+}
+
+/* The name of a file, not a path. */
+static bool
+is_file_name (const char *s)
+{
+  return *s != '\0' && *s != '.' && strpbrk (s, "\\/:") == NULL;
+}
+
+static bool
+is_in (const string_vector *v, const char *s)
+{
+  for (size_t i = 0; i < v->len; ++i)
+    if (strcasecmp (v->ptr[i], s) == 0)
+      return true;
+  return false;
+}
+
+char **
+windows_inf_includes (const struct windows_inf *inf, const char *arch,
+                      struct v2v_error **err)
+{
+  string_vector v = V2V_VECTOR_INIT;
+
+  for (size_t i = 0; i < inf->nr_lines; ++i) {
+    const struct windows_inf_line *l = &inf->lines[i];
+
+    if (l->key == NULL || strcasecmp (l->key, "include") != 0 ||
+        is_for_other (l->section, arch))
+      continue;
+    for (size_t k = 0; l->values[k] != NULL; ++k) {
+      char *copy;
+
+      if (!is_file_name (l->values[k]) || is_in (&v, l->values[k]) ||
+          v.len == WINDOWS_INF_MAX_FILES)
+        continue;
+      copy = strdup (l->values[k]);
+      if (copy == NULL || string_vector_append (&v, copy) == -1) {
+        free (copy);
+        goto nomem;
+      }
+    }
+  }
+  if (string_vector_append (&v, NULL) == 0)
+    return v.ptr;
+nomem:
+  free_strings (&v);
+  v2v_fail_nomem (err);
+  return NULL;
 }
 
 char *

@@ -45,6 +45,10 @@ char *windows_inf_get (const struct windows_inf *inf, const char *section,
  * unknown: not compared)? */
 bool windows_inf_fits (const struct windows_inf *inf, const char *arch,
                        int major, int minor, unsigned build);
+/* Other INF files whose sections it takes (Include), of sections that are not
+ * for another architecture; NULL-terminated; free with v2v_guest_free_list. */
+char **windows_inf_includes (const struct windows_inf *inf, const char *arch,
+                             struct v2v_error **err);
 /* CatalogFile for ARCH; NULL when there is none.  The caller frees. */
 char *windows_inf_catalog (const struct windows_inf *inf, const char *arch,
                            struct v2v_error **err);

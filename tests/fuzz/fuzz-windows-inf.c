@@ -22,6 +22,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     v2v_error_free (err);
     err = NULL;
     v2v_guest_free_list (windows_inf_files (inf, archs[i], &err));
+    v2v_error_free (err);
+    err = NULL;
+    v2v_guest_free_list (windows_inf_includes (inf, archs[i], &err));
   }
   v2v_error_free (err);
   windows_inf_free (inf);

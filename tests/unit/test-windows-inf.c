@@ -183,6 +183,74 @@ test_decorations (void **state)
   }
 }
 
+/* "Models" of the best decoration that fits; an empty section says no. */
+static void
+test_models_of_the_decoration (void **state)
+{
+  static const char text[] =
+      HEAD "[Manufacturer]\n"
+           "a=Net,NTx86,NTamd64.6.1,NTamd64.10.0...17763,NTamd64.10.0\n"
+           "[Net.NTx86]\nd=i,PCI\\1\n"
+           "[Net.NTamd64.6.1]\nd=i,PCI\\1\n"
+           "[Net.NTamd64.10.0]\n; nothing\n"
+           "[net.ntamd64.10.0...17763]\nd=i,PCI\\1\n";
+  static const struct {
+    const char *arch;
+    int major, minor;
+    unsigned build;
+    bool fits;
+  } cases[] = {
+    { "x86_64", 6, 0, 6002, false },  { "x86_64", 6, 1, 7601, true },
+    { "x86_64", 6, 3, 9600, true },   { "x86_64", 10, 0, 14393, false },
+    { "x86_64", 10, 0, 17763, true }, { "x86_64", 10, 0, 26100, true },
+    { "i386", 10, 0, 14393, true },   { "aarch64", 10, 0, 26100, false },
+  };
+  struct windows_inf *inf = parse (text);
+
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i)
+    if (windows_inf_fits (inf, cases[i].arch, cases[i].major, cases[i].minor,
+                          cases[i].build) != cases[i].fits)
+      fail_msg ("%s %d.%d build %u", cases[i].arch, cases[i].major,
+                cases[i].minor, cases[i].build);
+  windows_inf_free (inf);
+  /* One maker of two is enough. */
+  inf = parse (HEAD "[Manufacturer]\na=A,NTamd64\nb=B,NTamd64\n"
+                    "[A]\nd=i\n[B.NTamd64]\nd=i\n");
+  assert_true (windows_inf_fits (inf, "x86_64", 10, 0, 17763));
+  assert_false (windows_inf_fits (inf, "i386", 10, 0, 17763) &&
+                windows_inf_fits (inf, "aarch64", 10, 0, 17763));
+  windows_inf_free (inf);
+}
+
+static void
+test_included_files_of_the_architecture (void **state)
+{
+  struct windows_inf *inf =
+      parse (HEAD "[Net]\nInclude=netvwifi.inf, machine.inf\nNeeds=a.b\n"
+                  "[Net.NTamd64]\nINCLUDE = Machine.INF , pci.inf\n"
+                  "[Net.NTx86.HW]\nInclude=only86.inf\n"
+                  "[Net.NTarm64]\nInclude=onlyarm.inf\n"
+                  "[bad]\nInclude=..\\up.inf,c:\\x.inf,\"\",.inf\n");
+  static const char *const want[] = { "netvwifi.inf", "machine.inf",
+                                      "pci.inf" };
+  struct v2v_error *err = NULL;
+  char **list = windows_inf_includes (inf, "x86_64", &err);
+
+  (void) state;
+  assert_ptr (list, err);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (want); ++i)
+    assert_string_equal (list[i], want[i]);
+  assert_null (list[3]);
+  v2v_guest_free_list (list);
+  list = windows_inf_includes (inf, "i386", &err);
+  assert_ptr (list, err);
+  assert_string_equal (list[2], "only86.inf");
+  assert_null (list[3]);
+  v2v_guest_free_list (list);
+  windows_inf_free (inf);
+}
+
 static void
 test_filters_fit_by_default_install (void **state)
 {
@@ -257,6 +325,8 @@ main (void)
     cmocka_unit_test (test_what_is_no_inf_is_refused),
     cmocka_unit_test (test_too_many_lines_are_refused),
     cmocka_unit_test (test_decorations),
+    cmocka_unit_test (test_models_of_the_decoration),
+    cmocka_unit_test (test_included_files_of_the_architecture),
     cmocka_unit_test (test_filters_fit_by_default_install),
     cmocka_unit_test (test_catalogue_of_the_architecture),
     cmocka_unit_test (test_files_stay_in_the_folder),
