@@ -176,6 +176,36 @@ static const char *const passes[] = {
   "windowsPE", "offlineServicing", "generalize", "specialize", "auditSystem",
   "auditUser", "oobeSystem",
 };
+
+/* Passes that are over when a generalized image starts. */
+static const char *const past[] = {
+  "windowsPE", "offlineServicing", "generalize",
+};
+
+/* "Valid Configuration Passes" of the reference, of elements that are seen in
+ * a wrong one; ELEMENT NULL: all of the component.  What is not named here is
+ * not judged. */
+static const struct {
+  const char *component, *element, *passes;
+} valid_passes[] = {
+  { "Microsoft-Windows-Deployment", "ExtendOSPartition", "specialize" },
+  { "Microsoft-Windows-Deployment", "Reseal", "auditUser oobeSystem" },
+  { "Microsoft-Windows-Deployment", "RunAsynchronous", "auditUser specialize" },
+  { "Microsoft-Windows-Deployment", "RunSynchronous", "auditUser specialize" },
+  { "Microsoft-Windows-International-Core", NULL, "oobeSystem specialize" },
+  { "Microsoft-Windows-Shell-Setup", "AutoLogon",
+    "auditSystem oobeSystem specialize" },
+  { "Microsoft-Windows-Shell-Setup", "ComputerName",
+    "offlineServicing specialize" },
+  { "Microsoft-Windows-Shell-Setup", "FirstLogonCommands", "oobeSystem" },
+  { "Microsoft-Windows-Shell-Setup", "OOBE", "oobeSystem" },
+  { "Microsoft-Windows-Shell-Setup", "ProductKey", "specialize" },
+  { "Microsoft-Windows-Shell-Setup", "RegisteredOrganization",
+    "auditUser generalize offlineServicing oobeSystem specialize" },
+  { "Microsoft-Windows-Shell-Setup", "TimeZone",
+    "auditSystem oobeSystem specialize" },
+  { "Microsoft-Windows-UnattendedJoin", NULL, "specialize" },
+};
 /* clang-format on */
 
 /* Orders go up to 500; more items cannot have different ones. */
@@ -189,6 +219,7 @@ struct check {
   const char *arch;
   struct v2v_findings *f;
   const char *component;
+  const char *pass;
   const struct rule *rules;
 };
 
@@ -375,6 +406,51 @@ check_elements (struct check *c, const struct v2v_xml_node *parent,
   return 0;
 }
 
+/* Is WORD one of LIST's, between blanks? */
+static bool
+has_word (const char *list, const char *word)
+{
+  const size_t n = strlen (word);
+
+  for (const char *p = list; *p != '\0';) {
+    const size_t len = strcspn (p, " ");
+
+    if (len == n && memcmp (p, word, n) == 0)
+      return true;
+    p += len;
+    p += strspn (p, " ");
+  }
+  return false;
+}
+
+/* Setup passes over what is in a pass that its element does not know: no
+ * error, and no effect. */
+static int
+check_passes (struct check *c, const struct v2v_xml_node *component,
+              struct v2v_error **err)
+{
+  const struct v2v_xml_node *n;
+
+  V2V_XML_EACH (n, component)
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (valid_passes); ++i) {
+    CLEANUP_FREE char *why = NULL;
+
+    if (strcmp (valid_passes[i].component, c->component) != 0 ||
+        (valid_passes[i].element != NULL &&
+         strcmp (valid_passes[i].element, v2v_xml_name (n)) != 0) ||
+        has_word (valid_passes[i].passes, c->pass))
+      continue;
+    if (asprintf (&why, "Setup does not look at it in the pass %s, only in: %s",
+                  c->pass, valid_passes[i].passes) == -1) {
+      why = NULL;
+      return v2v_fail_nomem (err);
+    }
+    if (note (c, n, why, err) == -1)
+      return -1;
+  }
+  return 0;
+}
+
 static int
 check_component (struct check *c, const struct v2v_xml_node *n,
                  struct v2v_error **err)
@@ -404,6 +480,8 @@ check_component (struct check *c, const struct v2v_xml_node *n,
       c->rules = components[i].rules;
   if (c->rules == NULL)
     return note (c, n, "this component is not known and was not checked", err);
+  if (check_passes (c, n, err) == -1)
+    return -1;
   join = v2v_xml_child (n, UNATTEND_NS, "Identification");
   if (join != NULL && v2v_xml_child (join, UNATTEND_NS, "JoinDomain") != NULL &&
       v2v_xml_child (join, UNATTEND_NS, "JoinWorkgroup") != NULL)
@@ -434,6 +512,14 @@ check_settings (struct check *c, const struct v2v_xml_node *settings,
   if (!known)
     return refuse (c, settings, "the attribute pass is missing or names none",
                    err);
+  c->pass = pass;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (past); ++i)
+    if (strcmp (past[i], pass) == 0 &&
+        note (c, settings,
+              "this pass is over when a generalized image starts: what is in "
+              "it has no effect",
+              err) == -1)
+      return -1;
   V2V_XML_EACH (n, settings)
   {
     if (!v2v_xml_is (n, UNATTEND_NS, "component"))

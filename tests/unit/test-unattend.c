@@ -296,6 +296,33 @@ test_the_users_own_file_stays_and_conflicts_are_findings (void **state)
   v2v_findings_clear (&f);
 }
 
+/* Setup passes over it without a word. */
+static void
+test_what_has_no_effect_in_its_pass_is_said (void **state)
+{
+  static const char own[] = HEAD
+      "<settings pass=\"generalize\"></settings>"
+      "<settings pass=\"oobeSystem\">" COMPONENT (
+          SHELL) "<ComputerName>MINE</ComputerName><TimeZone>UTC</TimeZone>"
+                 "</component></settings></unattend>";
+  static const char profile[] = "{\"windows\": {\"answer_file\": "
+                                "\"own.xml\"}}";
+  struct v2v_findings f = V2V_FINDINGS_INIT;
+  const struct v2v_os os = windows_os (10, 0, "Server");
+  struct v2v_xml *doc = make (profile, own, &f, &os);
+
+  (void) state;
+  assert_int_equal (f.len, 2);
+  assert_string_equal (f.ptr[0].subject, "settings");
+  assert_non_null (strstr (f.ptr[0].message, "this pass is over"));
+  assert_string_equal (f.ptr[1].subject, "ComputerName");
+  assert_non_null (strstr (f.ptr[1].message,
+                           "in the pass oobeSystem, only in: offlineServicing "
+                           "specialize"));
+  v2v_xml_free (doc);
+  v2v_findings_clear (&f);
+}
+
 static void
 test_a_malformed_answer_file_is_refused (void **state)
 {
@@ -570,6 +597,7 @@ main (void)
     cmocka_unit_test (test_a_full_profile_becomes_an_answer_file),
     cmocka_unit_test (test_what_is_written_depends_on_version_and_architecture),
     cmocka_unit_test (test_the_users_own_file_stays_and_conflicts_are_findings),
+    cmocka_unit_test (test_what_has_no_effect_in_its_pass_is_said),
     cmocka_unit_test (test_a_malformed_answer_file_is_refused),
     cmocka_unit_test (test_computer_names_follow_the_rules_of_windows),
     cmocka_unit_test (test_constructed_generalised_image_gets_an_answer_file),
