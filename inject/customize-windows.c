@@ -455,9 +455,10 @@ mask_text (unsigned prefix, char out[16])
             m & 255);
 }
 
-/* The file that v2vfirstboot.exe --network reads (firstboot/network.c). */
+/* The file that v2vfirstboot.exe --network reads (firstboot/network-file.c).
+ * Routes of IPv4 are the machine's there, those of IPv6 the adapter's. */
 static int
-put_nic (struct v2v_str *s, const struct v2v_profile_nic *n, bool *v6)
+put_nic (struct v2v_str *s, const struct v2v_profile_nic *n)
 {
   char address[64], mask[16];
   unsigned prefix;
@@ -470,7 +471,8 @@ put_nic (struct v2v_str *s, const struct v2v_profile_nic *n, bool *v6)
     return -1;
   for (char **a = n->addresses; a != NULL && *a != NULL; ++a) {
     if (profile_parse_cidr (*a, address, &prefix) != AF_INET) {
-      *v6 = true;
+      if (v2v_str_printf (s, "address6 %s %u\n", address, prefix) == -1)
+        return -1;
       continue;
     }
     mask_text (prefix, mask);
@@ -478,19 +480,23 @@ put_nic (struct v2v_str *s, const struct v2v_profile_nic *n, bool *v6)
       return -1;
   }
   for (char **g = n->gateways; g != NULL && *g != NULL; ++g)
-    if (strchr (*g, ':') == NULL &&
-        v2v_str_printf (s, "gateway %s 0\n", *g) == -1)
+    if (v2v_str_printf (s,
+                        strchr (*g, ':') != NULL ? "route6 :: 0 %s 0\n"
+                                                 : "gateway %s 0\n",
+                        *g) == -1)
       return -1;
   for (char **d = n->dns; d != NULL && *d != NULL; ++d)
-    if (strchr (*d, ':') != NULL)
-      *v6 = true;
-    else if (v2v_str_printf (s, "dns %s\n", *d) == -1)
+    if (v2v_str_printf (s, "%s %s\n", strchr (*d, ':') ? "dns6" : "dns", *d) ==
+        -1)
       return -1;
   for (size_t i = 0; i < n->nr_routes; ++i) {
     const struct v2v_profile_route *r = &n->routes[i];
 
     if (profile_parse_cidr (r->to, address, &prefix) != AF_INET) {
-      *v6 = true;
+      if (v2v_str_printf (s, "route6 %s %u %s %u\n", address, prefix, r->via,
+                          r->has_metric && r->metric <= 9999 ? r->metric : 0) ==
+          -1)
+        return -1;
       continue;
     }
     mask_text (prefix, mask);
@@ -512,20 +518,14 @@ queue_network (struct customize *c, struct v2v_error **err)
       "\"%V2V_PROGRAM%\" --network \"%V2V_FIRSTBOOT%\\files\\profile.txt\"\n"
       "exit /b %ERRORLEVEL%\n";
   CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
-  bool v6 = false;
 
   if (c->p->nr_nics == 0)
     return 0;
   if (v2v_str_append (&s, "v2v-network 1\n") == -1)
     return v2v_fail_nomem (err);
   for (size_t i = 0; i < c->p->nr_nics; ++i)
-    if (put_nic (&s, &c->p->nics[i], &v6) == -1)
+    if (put_nic (&s, &c->p->nics[i]) == -1)
       return v2v_fail_nomem (err);
-  if (v6 && customize_finding (c, V2V_WARNING, "guest.customize.left-out",
-                               "IPv6", "set them in the running guest", err,
-                               "IPv6 addresses, servers and routes of the "
-                               "profile are not set on Windows") == -1)
-    return -1;
   return v2v_guest_mkdir (c->g, WINDOWS_FIRSTBOOT_FILES, 0700, err) == -1 ||
                  v2v_guest_write (c->g, WINDOWS_FIRSTBOOT_FILES "/profile.txt",
                                   s.ptr, s.len, 0600, 0,

@@ -380,6 +380,7 @@ read_nic (struct windows_guest *w, const char *set, const char *model,
   n->guid = STEAL (guid);
   n->model = model;
   if (read_slot (w, instance, n, err) == -1 ||
+      windows_read_luid (w, key, n, err) == -1 ||
       read_tcpip (w, set, n, err) == -1 || read_netbt (w, set, n, err) == -1 ||
       read_name (w, set, n, err) == -1) {
     nic_free (n);
@@ -459,6 +460,10 @@ windows_read_nics (struct windows_guest *w, const char *set,
       windows_nics_clear (ret);
       return -1;
     }
+  }
+  if (windows_read_ipv6 (w, set, ret, err) == -1) {
+    windows_nics_clear (ret);
+    return -1;
   }
   return 0;
 }

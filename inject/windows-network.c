@@ -3,7 +3,7 @@
  *
  * A new adapter has a new interface, so nothing can be written in advance:
  * the settings go into a file that v2vfirstboot.exe applies at the first boot
- * to the adapter with the MAC address (inject/firstboot/network.c has the
+ * to the adapter with the MAC address (inject/firstboot/network-file.c has the
  * format).  The ghost's addresses are cleared, or Windows finds them taken.
  * Where it is not certain which settings belong to which adapter, nothing is
  * changed, and a finding says so (guest-windows section 9).
@@ -22,6 +22,24 @@
 #define MAX_ROUTES 64
 
 /* ---- the file for the first boot ---- */
+
+static int
+describe_ipv6 (struct v2v_str *s, const struct windows_nic *n)
+{
+  for (size_t i = 0; i < n->nr_addresses6; ++i)
+    if (v2v_str_printf (s, "address6 %s %u\n", n->addresses6[i].address.text,
+                        n->addresses6[i].length) == -1)
+      return -1;
+  for (size_t i = 0; i < n->nr_routes6; ++i)
+    if (v2v_str_printf (s, "route6 %s %u %s %u\n", n->routes6[i].prefix.text,
+                        n->routes6[i].length, n->routes6[i].gateway.text,
+                        n->routes6[i].metric) == -1)
+      return -1;
+  for (size_t i = 0; i < n->nr_dns6; ++i)
+    if (v2v_str_printf (s, "dns6 %s\n", n->dns6[i].text) == -1)
+      return -1;
+  return 0;
+}
 
 static int
 describe_nic (struct v2v_str *s, const struct windows_nic *n, const char *mac)
@@ -49,7 +67,7 @@ describe_nic (struct v2v_str *s, const struct windows_nic *n, const char *mac)
   for (size_t i = 0; i < n->nr_wins; ++i)
     if (v2v_str_printf (s, "wins %s\n", n->wins[i].text) == -1)
       return -1;
-  return 0;
+  return describe_ipv6 (s, n);
 }
 
 /* "dest,mask,gateway,metric": kept by Windows for the whole machine, used when
@@ -108,6 +126,19 @@ settings_text (struct v2v_str *s, const struct windows_nic *n)
       return -1;
   for (size_t i = 0; i < n->nr_dns; ++i)
     if (v2v_str_printf (s, "%sDNS %s", s->len ? ", " : "", n->dns[i].text) ==
+        -1)
+      return -1;
+  for (size_t i = 0; i < n->nr_addresses6; ++i)
+    if (v2v_str_printf (s, "%s%s/%u", s->len ? ", " : "",
+                        n->addresses6[i].address.text,
+                        n->addresses6[i].length) == -1)
+      return -1;
+  for (size_t i = 0; i < n->nr_routes6; ++i)
+    if (v2v_str_printf (s, ", %s/%u by %s", n->routes6[i].prefix.text,
+                        n->routes6[i].length, n->routes6[i].gateway.text) == -1)
+      return -1;
+  for (size_t i = 0; i < n->nr_dns6; ++i)
+    if (v2v_str_printf (s, "%sDNS %s", s->len ? ", " : "", n->dns6[i].text) ==
         -1)
       return -1;
   return 0;
@@ -199,47 +230,6 @@ find_teams (struct windows_guest *w, const char *set, struct v2v_error **err)
   return 0;
 }
 
-/* Addresses of IPv6 are in the store of the stack: object 10 of its module,
- * value names of LUID (16 digits), address (32) and more: seen for IPv4 in the
- * hive of a Windows 7, where the address has 8 digits. */
-static int
-find_ipv6 (struct windows_guest *w, const char *set, struct v2v_error **err)
-{
-  CLEANUP_FREE char *key = NULL;
-  CLEANUP_LIST char **names = NULL;
-  struct v2v_str s CLEANUP_STR = V2V_STR_INIT;
-
-  if (asprintf (&key,
-                "%s\\Control\\Nsi\\{eb004a01-9b1a-11d4-9123-0050047759bc}\\10",
-                set) == -1) {
-    key = NULL;
-    return v2v_fail_nomem (err);
-  }
-  names = v2v_hive_value_names (w->system, key, err);
-  if (names == NULL)
-    return -1;
-  for (size_t i = 0; names[i] != NULL && i < WINDOWS_MAX_ADDRESSES; ++i) {
-    uint8_t a[16];
-    char text[40];
-
-    if (strlen (names[i]) < 48 || !v2v_unhex (names[i] + 16, 32, a, sizeof a))
-      continue;
-    for (size_t k = 0; k < 8; ++k)
-      snprintf (text + 5 * k, 6, "%02x%02x%s", a[2 * k], a[2 * k + 1],
-                k < 7 ? ":" : "");
-    if (v2v_str_printf (&s, "%s%s", s.len ? ", " : "", text) == -1)
-      return v2v_fail_nomem (err);
-  }
-  if (s.len == 0)
-    return 0;
-  if (v2v_findings_add (
-          v2v_guest_findings (w->g), V2V_WARNING, "guest.network.ipv6-static",
-          NULL, "set them by hand after the first start",
-          "static IPv6 addresses are not carried over: %s", s.ptr) == -1)
-    return v2v_fail_nomem (err);
-  return 0;
-}
-
 /* ---- changes ---- */
 
 static int
@@ -274,7 +264,7 @@ clear_statics (struct windows_guest *w, const struct windows_nic *n,
       if (v2v_hive_set_multi (w->system, key, lists[k], empty, why, err) == -1)
         return -1;
   }
-  return 0;
+  return windows_clear_ipv6 (w, n, err);
 }
 
 /* An adapter without addresses asks for them. */
@@ -318,7 +308,7 @@ mac_of (struct windows_guest *w, const struct windows_nic *n)
 static bool
 has_settings (const struct windows_nic *n)
 {
-  return n->is_static || n->nr_dns > 0;
+  return n->is_static || n->nr_dns > 0 || n->nr_dns6 > 0;
 }
 
 static int
@@ -399,8 +389,7 @@ windows_keep_network (struct windows_guest *w, struct v2v_error **err)
   if (set == NULL)
     return 0;
   if (windows_read_nics (w, set, &nics, err) == -1 ||
-      find_teams (w, set, err) == -1 || find_ipv6 (w, set, err) == -1 ||
-      start_dhcp (w, err) == -1)
+      find_teams (w, set, err) == -1 || start_dhcp (w, err) == -1)
     r = -1;
   else if (any_settings (&nics) &&
            windows_can_run_at_first_boot (w, "network addresses"))

@@ -23,6 +23,20 @@ struct windows_gateway {
   uint32_t metric; /* 0 = automatic */
 };
 
+/* As inet_ntop writes it. */
+struct windows_ipv6 {
+  char text[46];
+};
+struct windows_address6 {
+  struct windows_ipv6 address;
+  uint32_t length; /* of its prefix, 1..128 */
+};
+struct windows_route6 {
+  struct windows_ipv6 prefix, gateway;
+  uint32_t length; /* 0..128 */
+  uint32_t metric; /* 0 = automatic */
+};
+
 struct windows_nic {
   char *guid;        /* "{...}" as in the registry: the interface */
   char *name;        /* of the connection, NULL = none or not to be used */
@@ -38,6 +52,14 @@ struct windows_nic {
   size_t nr_dns;
   struct windows_ipv4 wins[WINDOWS_MAX_ADDRESSES];
   size_t nr_wins;
+  bool has_luid;
+  uint8_t luid[8]; /* as the network stack stores it */
+  struct windows_address6 addresses6[WINDOWS_MAX_ADDRESSES];
+  size_t nr_addresses6;
+  struct windows_route6 routes6[WINDOWS_MAX_ADDRESSES];
+  size_t nr_routes6;
+  struct windows_ipv6 dns6[WINDOWS_MAX_ADDRESSES];
+  size_t nr_dns6;
   char *domain; /* or NULL */
   bool has_netbios, has_mtu, has_metric;
   uint32_t netbios, mtu, metric;
@@ -50,6 +72,23 @@ void windows_nics_clear (windows_nic_vector *nics);
  * addresses are left out, with a finding. */
 int windows_read_nics (struct windows_guest *w, const char *set,
                        windows_nic_vector *ret, struct v2v_error **err);
+/* ---- windows-network-ipv6.c ---- */
+
+/* NetLuidIndex and *IfType of the adapter's class key. */
+int windows_read_luid (struct windows_guest *w, const char *class_key,
+                       struct windows_nic *n, struct v2v_error **err);
+/* Static addresses, routes and name servers of NICS, which are read already;
+ * addresses of other interfaces are a finding. */
+int windows_read_ipv6 (struct windows_guest *w, const char *set,
+                       windows_nic_vector *nics, struct v2v_error **err);
+/* Take what was read of N out of every control set. */
+int windows_clear_ipv6 (struct windows_guest *w, const struct windows_nic *n,
+                        struct v2v_error **err);
+/* An address of a host; canonical in RET. */
+bool windows_parse_ipv6 (const char *s, struct windows_ipv6 *ret);
+
+/* ---- windows-network-read.c ---- */
+
 /* Fill "pair": one with one, if no other fits; else by model, in the order of their slots. */
 void windows_pair_nics (windows_nic_vector *nics, const struct v2v_machine *m);
 

@@ -71,6 +71,8 @@ enum fb_result {
   FB_RESTART = 3,          /* restart, then go on */
   FB_HALTED = 5,           /* told to stop: goes on at the next start */
   FB_COMPLETE_OFF = 6,     /* nothing left, switch off */
+  FB_WAITING = 7,          /* the rest is for the next start, whenever it is */
+  FB_WAITING_OFF = 8,      /* the same, switch off */
 };
 enum fb_result fb_runner_run (const struct fb_runner *r);
 

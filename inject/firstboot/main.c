@@ -8,6 +8,9 @@
  *   --network FILE [--print | --wait SECONDS]
  *   --remove-ghosts          called by our scripts
  *
+ * A script that waits for something that may come later (an adapter) keeps the
+ * service; it runs again at each start of Windows, with a bound.
+ *
  * When all scripts have run, scripts and state are wiped, the service is
  * deleted, and the folder goes as soon as this program has ended.  What stays
  * is the log and the sentinel beside the folder: firstboot.log,
@@ -39,26 +42,35 @@ beside (wchar_t out[FB_PATH], const wchar_t *base, const wchar_t *name)
   return fb_join (out, parent, name);
 }
 
+/* What a script started is ended, but may be in its folder for another
+ * moment. */
+static void
+wipe_folder (const wchar_t *base, const wchar_t *name)
+{
+  wchar_t path[FB_PATH];
+
+  if (!fb_join (path, base, name))
+    return;
+  for (int tries = 0; tries < 25 && fb_is_folder (path); ++tries) {
+    if (tries > 0)
+      Sleep (200);
+    fb_wipe_tree (path, 1);
+  }
+}
+
 /* Scripts, state and what else lies in the folder, but not this program. */
 static void
 wipe_contents (const wchar_t *base)
 {
-  static const wchar_t *const folders[] = { L"scripts", L"scripts-done",
-                                            L"attempts", L"interrupted",
+  static const wchar_t *const folders[] = { L"scripts",     L"scripts-done",
+                                            L"later",       L"attempts",
+                                            L"interrupted", L"stopped",
                                             L"files" };
   static const wchar_t *const files[] = { L"running", L"due", L"off" };
   wchar_t path[FB_PATH];
 
   for (size_t i = 0; i < sizeof folders / sizeof folders[0]; ++i)
-    if (fb_join (path, base, folders[i])) {
-      /* What a script started is ended, but may be in its folder for another
-       * moment. */
-      for (int tries = 0; tries < 25 && fb_is_folder (path); ++tries) {
-        if (tries > 0)
-          Sleep (200);
-        fb_wipe_tree (path, 1);
-      }
-    }
+    wipe_folder (base, folders[i]);
   for (size_t i = 0; i < sizeof files / sizeof files[0]; ++i)
     if (fb_join (path, base, files[i]))
       DeleteFileW (path);
@@ -193,16 +205,23 @@ run (const wchar_t *base, bool is_service)
       delete_folder (base, result != FB_COMPLETE);
     }
     break;
+  case FB_WAITING:
+  case FB_WAITING_OFF:
+    fb_log (L"the service stays for the next start");
+    /* They may hold passwords, and the next start may be far. */
+    wipe_folder (base, L"scripts-done");
+    break;
   case FB_RESTART:
   case FB_HALTED:
     break;
   }
   if (result == FB_COMPLETE_RESTART || result == FB_RESTART)
     fb_log (L"restart");
-  if (result == FB_COMPLETE_OFF)
+  if (result == FB_COMPLETE_OFF || result == FB_WAITING_OFF)
     fb_log (L"switch off");
-  if (is_service && result != FB_COMPLETE && result != FB_HALTED)
-    shut_down (result != FB_COMPLETE_OFF);
+  if (is_service && result != FB_COMPLETE && result != FB_HALTED &&
+      result != FB_WAITING)
+    shut_down (result != FB_COMPLETE_OFF && result != FB_WAITING_OFF);
   fb_log_close ();
   return result;
 }

@@ -1,248 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Static addresses given to the adapter that has the MAC address.
  *
- * FILE (UTF-8, made by inject/windows-network.c) has a word and its values a
- * line, separated by one space; the value of "name" is the rest of the line:
- *
- *   v2v-network 1
- *   nic 00:50:56:aa:bb:cc           begins an adapter; "*" = the only one
- *   name Ethernet 2
- *   address 10.0.0.5 255.255.255.0
- *   gateway 10.0.0.1 0              and its metric, 0 = automatic
- *   dns 10.0.0.2
- *   wins 10.0.0.3
- *   domain example.com
- *   netbios 2                       NetbiosOptions
- *   mtu 9000
- *   metric 10
- *   route 10.9.0.0 255.255.0.0 10.0.0.254 1    of the machine
- *
- * netsh is called without a shell: a name cannot become a command.  It is
- * there on every version, needs no policy of PowerShell, and what it sets
- * survives a restart.
+ * What it shall have is in a file (network-file.c).  netsh is called without a
+ * shell: a name cannot become a command.  It is there on every version, needs
+ * no policy of PowerShell, and what it sets survives a restart.
  */
 
 #include <winsock2.h>
 
-#include "fb.h"
+#include "network.h"
 
 #include <iphlpapi.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_NICS       64
-#define MAX_ADDRESSES  64
-#define MAX_FILE       (256 * 1024)
-#define NETSH_SECONDS  120
-#define NAME_MAX_CHARS 256
+#define NETSH_SECONDS 120
 
-/* To wait for an adapter, a restart between. */
-#define ATTEMPTS 3
-
-struct nic {
-  BYTE mac[6];
-  bool any;
-  wchar_t name[NAME_MAX_CHARS];
-  wchar_t domain[NAME_MAX_CHARS];
-  wchar_t address[MAX_ADDRESSES][16], mask[MAX_ADDRESSES][16];
-  wchar_t gateway[MAX_ADDRESSES][16];
-  DWORD gateway_metric[MAX_ADDRESSES];
-  wchar_t dns[MAX_ADDRESSES][16];
-  wchar_t wins[MAX_ADDRESSES][16];
-  size_t nr_addresses, nr_gateways, nr_dns, nr_wins;
-  DWORD netbios, mtu, metric; /* UINT32_MAX = not said */
-  /* found: */
-  bool found;
-  DWORD index;
-  wchar_t connection[NAME_MAX_CHARS];
-  char guid[64];
-};
-
-struct network {
-  struct nic nics[MAX_NICS];
-  size_t nr_nics;
-  wchar_t routes[MAX_ADDRESSES][NAME_MAX_CHARS];
-  size_t nr_routes;
-  bool vista; /* netsh's names since then */
-  bool print_only;
-  bool failed;
-};
-
-/* ---- the file ---- */
-
-static bool
-parse_mac (const wchar_t *s, BYTE mac[6])
-{
-  unsigned b[6];
-
-  if (swscanf (s, L"%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3], &b[4],
-               &b[5]) != 6)
-    return false;
-  for (int i = 0; i < 6; ++i)
-    mac[i] = (BYTE) b[i];
-  return true;
-}
-
-/* Digits and dots, at most "255.255.255.255". */
-static bool
-copy_address (wchar_t out[16], const wchar_t *s)
-{
-  size_t n = 0;
-
-  if (s == NULL)
-    return false;
-  for (; s[n]; ++n)
-    if (n == 15 || !((s[n] >= L'0' && s[n] <= L'9') || s[n] == L'.'))
-      return false;
-  wcscpy (out, s);
-  return n >= 7;
-}
-
-static bool
-copy_text (wchar_t out[NAME_MAX_CHARS], const wchar_t *s)
-{
-  if (s == NULL || wcslen (s) >= NAME_MAX_CHARS ||
-      wcspbrk (s, L"\"\\/:*?<>|") != NULL)
-    return false;
-  wcscpy (out, s);
-  return true;
-}
-
-static struct nic *
-add_nic (struct network *n, const wchar_t *mac)
-{
-  struct nic *c;
-
-  if (n->nr_nics == MAX_NICS)
-    return NULL;
-  c = &n->nics[n->nr_nics];
-  memset (c, 0, sizeof *c);
-  c->netbios = c->mtu = c->metric = UINT32_MAX;
-  if (wcscmp (mac, L"*") == 0)
-    c->any = true;
-  else if (!parse_mac (mac, c->mac))
-    return NULL;
-  n->nr_nics++;
-  return c;
-}
-
-static bool
-add_route (struct network *n, wchar_t *value)
-{
-  wchar_t part[3][16], *s = value, *next;
-
-  if (n->nr_routes == MAX_ADDRESSES)
-    return false;
-  for (int i = 0; i < 3; ++i) {
-    if (s == NULL)
-      return false;
-    next = wcschr (s, L' ');
-    if (next != NULL)
-      *next++ = L'\0';
-    if (!copy_address (part[i], s))
-      return false;
-    s = next;
-  }
-  wsprintfW (n->routes[n->nr_routes], L"add %s mask %s %s", part[0], part[1],
-             part[2]);
-  if (s != NULL && wcstoul (s, NULL, 10) > 0)
-    wsprintfW (n->routes[n->nr_routes] + wcslen (n->routes[n->nr_routes]),
-               L" metric %lu", wcstoul (s, NULL, 10) % 10000);
-  n->nr_routes++;
-  return true;
-}
-
-static bool
-parse_nic_line (struct nic *c, const wchar_t *word, wchar_t *value)
-{
-  wchar_t *second;
-
-  if (wcscmp (word, L"name") == 0)
-    return copy_text (c->name, value);
-  if (wcscmp (word, L"domain") == 0)
-    return copy_text (c->domain, value);
-  if (wcscmp (word, L"netbios") == 0)
-    return (c->netbios = wcstoul (value, NULL, 10)) <= 2;
-  if (wcscmp (word, L"mtu") == 0)
-    return (c->mtu = wcstoul (value, NULL, 10)) <= 65535;
-  if (wcscmp (word, L"metric") == 0)
-    return (c->metric = wcstoul (value, NULL, 10)) <= 9999;
-  second = wcschr (value, L' ');
-  if (second != NULL)
-    *second++ = L'\0';
-  if (wcscmp (word, L"address") == 0 && c->nr_addresses < MAX_ADDRESSES &&
-      copy_address (c->address[c->nr_addresses], value) &&
-      copy_address (c->mask[c->nr_addresses], second))
-    return ++c->nr_addresses;
-  if (wcscmp (word, L"gateway") == 0 && c->nr_gateways < MAX_ADDRESSES &&
-      copy_address (c->gateway[c->nr_gateways], value)) {
-    c->gateway_metric[c->nr_gateways] =
-        second ? wcstoul (second, NULL, 10) % 10000 : 0;
-    return ++c->nr_gateways;
-  }
-  if (wcscmp (word, L"dns") == 0 && c->nr_dns < MAX_ADDRESSES &&
-      copy_address (c->dns[c->nr_dns], value))
-    return ++c->nr_dns;
-  if (wcscmp (word, L"wins") == 0 && c->nr_wins < MAX_ADDRESSES &&
-      copy_address (c->wins[c->nr_wins], value))
-    return ++c->nr_wins;
-  return false;
-}
-
-static bool
-parse (struct network *n, wchar_t *text)
-{
-  struct nic *c = NULL;
-  wchar_t *line = text, *next, *value;
-  bool first = true;
-
-  for (; line != NULL && *line; line = next) {
-    next = wcspbrk (line, L"\r\n");
-    if (next != NULL) {
-      *next++ = L'\0';
-      next += wcsspn (next, L"\r\n");
-    }
-    if (first) {
-      if (wcscmp (line, L"v2v-network 1") != 0)
-        return false;
-      first = false;
-      continue;
-    }
-    value = wcschr (line, L' ');
-    if (value == NULL)
-      return false;
-    *value++ = L'\0';
-    if (wcscmp (line, L"nic") == 0) {
-      c = add_nic (n, value);
-      if (c == NULL)
-        return false;
-    }
-    else if (wcscmp (line, L"route") == 0) {
-      if (!add_route (n, value))
-        return false;
-    }
-    else if (c == NULL || !parse_nic_line (c, line, value))
-      return false;
-  }
-  return !first;
-}
-
-static bool
-read_file (struct network *n, const wchar_t *file)
-{
-  char *bytes = malloc (MAX_FILE);
-  wchar_t *text = malloc (MAX_FILE * sizeof *text);
-  bool ok = false;
-
-  if (bytes != NULL && text != NULL && fb_read (file, bytes, MAX_FILE) > 0 &&
-      MultiByteToWideChar (CP_UTF8, 0, bytes, -1, text, MAX_FILE) > 0)
-    ok = parse (n, text);
-  free (bytes);
-  free (text);
-  return ok;
-}
+/* An adapter that is not there: so often with a restart at once, since
+ * Windows 7 wants one after it has installed it, ... */
+#define ATTEMPTS_AT_ONCE 2
+/* ... then at this many later starts of Windows, whenever they are: it may be
+ * connected only after the machine was looked at.  Each waits two minutes. */
+#define ATTEMPTS_LATER 10
+#define LATER_SECONDS  120
 
 /* ---- the adapters ---- */
 
@@ -299,7 +80,7 @@ missing (const struct network *n)
   size_t nr = 0;
 
   for (size_t i = 0; i < n->nr_nics; ++i)
-    nr += !n->nics[i].found;
+    nr += !n->nics[i].found && !n->nics[i].done;
   return nr;
 }
 
@@ -390,24 +171,30 @@ set_addresses (struct network *n, struct nic *c)
   }
 }
 
-/* Name servers and WINS: the first is set, the others are added.  Since
- * Windows 7 netsh asks a server first whether it is one: it may not be
- * reachable yet. */
-static void
-set_servers (struct network *n, struct nic *c, const wchar_t *vista_name,
-             const wchar_t *old_name, wchar_t servers[][16], size_t nr,
-             bool can_validate)
+/* Since Windows 7 netsh asks a name server first whether it is one: it may not
+ * be reachable yet. */
+static bool
+can_validate (void)
 {
-  wchar_t verb[64], head[2 * NAME_MAX_CHARS], line[4 * NAME_MAX_CHARS];
   OSVERSIONINFOW v = { .dwOSVersionInfoSize = sizeof v };
-  bool validate;
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   GetVersionExW (&v); /* at least 6.2 for everything newer: enough */
 #pragma GCC diagnostic pop
-  validate = can_validate && (v.dwMajorVersion > 6 ||
-                              (v.dwMajorVersion == 6 && v.dwMinorVersion > 0));
+  return v.dwMajorVersion > 6 ||
+         (v.dwMajorVersion == 6 && v.dwMinorVersion > 0);
+}
+
+/* Name servers and WINS: the first is set, the others are added. */
+static void
+set_servers (struct network *n, struct nic *c, const wchar_t *vista_name,
+             const wchar_t *old_name, wchar_t servers[][16], size_t nr,
+             bool are_dns)
+{
+  wchar_t verb[64], head[2 * NAME_MAX_CHARS], line[4 * NAME_MAX_CHARS];
+  const bool validate = are_dns && can_validate ();
+
   for (size_t i = 0; i < nr; ++i) {
     wsprintfW (verb, L"%s %s", i == 0 ? L"set" : L"add",
                n->vista ? vista_name : old_name);
@@ -415,6 +202,48 @@ set_servers (struct network *n, struct nic *c, const wchar_t *vista_name,
     wsprintfW (line, L"%s %s%s=%s%s", head, i == 0 ? L"source=static " : L"",
                n->vista ? L"address" : L"addr", servers[i],
                validate ? L" validate=no" : L"");
+    if (!call (n, L"netsh.exe", line))
+      n->failed = true;
+  }
+}
+
+/* "interface=" takes an index as well as a name. */
+static void
+set_ipv6 (struct network *n, struct nic *c)
+{
+  wchar_t line[4 * NAME_MAX_CHARS];
+
+  if (c->nr_addresses6 + c->nr_routes6 + c->nr_dns6 == 0)
+    return;
+  if (!n->vista) {
+    fb_log (L"FAILED: IPv6 of this Windows is not known");
+    n->failed = true;
+    return;
+  }
+  for (size_t i = 0; i < c->nr_addresses6; ++i) {
+    wsprintfW (line,
+               L"interface ipv6 add address interface=%lu address=%s "
+               L"store=persistent",
+               (unsigned long) c->index, c->address6[i]);
+    if (!call (n, L"netsh.exe", line))
+      n->failed = true;
+  }
+  for (size_t i = 0; i < c->nr_routes6; ++i) {
+    wsprintfW (line,
+               L"interface ipv6 add route prefix=%s interface=%lu nexthop=%s",
+               c->route6[i], (unsigned long) c->index, c->gateway6[i]);
+    if (c->route6_metric[i] > 0)
+      wsprintfW (line + wcslen (line), L" metric=%lu",
+                 (unsigned long) c->route6_metric[i]);
+    wcscat (line, L" store=persistent");
+    if (!call (n, L"netsh.exe", line))
+      n->failed = true;
+  }
+  for (size_t i = 0; i < c->nr_dns6; ++i) {
+    wsprintfW (line, L"interface ipv6 %s name=%lu %saddress=%s%s",
+               i == 0 ? L"set dnsservers" : L"add dnsservers",
+               (unsigned long) c->index, i == 0 ? L"source=static " : L"",
+               c->dns6[i], can_validate () ? L" validate=no" : L"");
     if (!call (n, L"netsh.exe", line))
       n->failed = true;
   }
@@ -483,81 +312,209 @@ set_name (struct network *n, struct nic *c)
   call (n, L"netsh.exe", line);
 }
 
+/* ---- what outlasts an attempt ---- */
+
 /* The registry has these addresses no more, and the folder with FILE is wiped
- * in the end: a copy stays beside the log. */
+ * in the end: until all are set, a copy lies beside the log.  False: there is
+ * no place (a test of this command alone). */
+static bool
+copy_of (wchar_t out[FB_PATH], const wchar_t *file)
+{
+  wchar_t base[FB_PATH], *slash;
+  const DWORD n = GetEnvironmentVariableW (L"V2V_FIRSTBOOT", base, FB_PATH);
+  const wchar_t *name = wcsrchr (file, L'\\');
+
+  if (n == 0 || n >= FB_PATH || (slash = wcsrchr (base, L'\\')) == NULL)
+    return false;
+  *slash = L'\0';
+  return fb_join (out, base, name != NULL ? name + 1 : file);
+}
+
 static void
 keep_list (const wchar_t *file)
 {
-  wchar_t base[FB_PATH], copy[FB_PATH], *slash;
-  const DWORD n = GetEnvironmentVariableW (L"V2V_FIRSTBOOT", base, FB_PATH);
+  wchar_t copy[FB_PATH];
 
-  if (n == 0 || n >= FB_PATH || (slash = wcsrchr (base, L'\\')) == NULL)
-    return;
-  *slash = L'\0';
-  if (!fb_join (copy, base, L"network.txt"))
-    return;
-  if (CopyFileW (file, copy, FALSE))
+  if (copy_of (copy, file) && !CopyFileW (file, copy, FALSE))
+    fb_log_error (copy, GetLastError ());
+}
+
+static void
+say_where_list_is (const wchar_t *file)
+{
+  wchar_t copy[FB_PATH];
+
+  if (copy_of (copy, file) && fb_is_file (copy))
     fb_log (L"not all addresses are set: they are kept in %ls, set them by "
             L"hand",
             copy);
-  else
-    fb_log_error (copy, GetLastError ());
+}
+
+static void
+drop_list (const wchar_t *file)
+{
+  wchar_t copy[FB_PATH];
+
+  if (copy_of (copy, file))
+    DeleteFileW (copy);
+}
+
+/* Adapters that are set are not set again: netsh takes an address that is
+ * there for a failure, and someone may have changed it since.  "FILE.done" has
+ * a letter for each adapter, in the order of FILE. */
+#define SET_WELL 'd'
+#define SET_PART 'f'
+#define NOT_SET  '-'
+
+static bool
+state_of (wchar_t out[FB_PATH], const wchar_t *file)
+{
+  if (wcslen (file) + wcslen (L".done") >= FB_PATH)
+    return false;
+  wcscpy (out, file);
+  wcscat (out, L".done");
+  return true;
+}
+
+static void
+load_state (struct network *n, const wchar_t *file)
+{
+  wchar_t path[FB_PATH];
+  char text[MAX_NICS + 1];
+
+  if (!state_of (path, file) || !fb_is_file (path))
+    return;
+  fb_read (path, text, sizeof text);
+  for (size_t i = 0; i < n->nr_nics && text[i] != '\0'; ++i) {
+    n->nics[i].failed = text[i] == SET_PART;
+    n->nics[i].done = text[i] == SET_WELL || n->nics[i].failed;
+  }
+}
+
+static void
+save_state (const struct network *n, const wchar_t *file)
+{
+  wchar_t path[FB_PATH];
+  char text[MAX_NICS + 1];
+
+  for (size_t i = 0; i < n->nr_nics; ++i)
+    text[i] = n->nics[i].failed ? SET_PART
+              : n->nics[i].done ? SET_WELL
+                                : NOT_SET;
+  text[n->nr_nics] = '\0';
+  if (state_of (path, file))
+    fb_write (path, text, false);
+}
+
+/* ---- all of it ---- */
+
+static void
+set_adapter (struct network *n, struct nic *c)
+{
+  n->failed = false;
+  set_addresses (n, c);
+  set_servers (n, c, L"dnsservers", L"dns", c->dns, c->nr_dns, true);
+  set_servers (n, c, L"winsservers", L"wins", c->wins, c->nr_wins, false);
+  set_ipv6 (n, c);
+  set_number (n, c, L"interface", L"metric", c->metric);
+  set_number (n, c, L"subinterface", L"mtu", c->mtu);
+  set_registry (n, c);
+  set_name (n, c);
+  c->done = true;
+  c->failed = n->failed;
+}
+
+/* The exit status when ABSENT adapters are not there at this attempt. */
+static int
+judge_absent (size_t absent, DWORD attempt)
+{
+  if (attempt <= ATTEMPTS_AT_ONCE)
+    return 249;
+  if (attempt < ATTEMPTS_AT_ONCE + 1 + ATTEMPTS_LATER) {
+    fb_log (L"%lu adapters are not there: tried again at the next start of "
+            L"Windows (%lu more times)",
+            (unsigned long) absent,
+            (unsigned long) (ATTEMPTS_AT_ONCE + 1 + ATTEMPTS_LATER - attempt));
+    return 248;
+  }
+  fb_log (L"%lu adapters were not there at %lu starts: given up",
+          (unsigned long) absent, (unsigned long) attempt);
+  return 1;
+}
+
+static void
+pretend_all_are_there (struct network *n)
+{
+  for (size_t i = 0; i < n->nr_nics; ++i) {
+    n->nics[i].found = true;
+    n->nics[i].index = (DWORD) i + 1;
+    wcscpy (n->nics[i].connection, L"new");
+  }
+}
+
+/* All adapters that are there; false when something of one failed, now or
+ * before. */
+static bool
+set_adapters (struct network *n)
+{
+  bool ok = true;
+
+  for (size_t i = 0; i < n->nr_nics; ++i) {
+    struct nic *c = &n->nics[i];
+
+    if (c->found && !c->done)
+      set_adapter (n, c);
+    else if (!c->done)
+      fb_log (L"FAILED: no adapter has the MAC address "
+              L"%02x:%02x:%02x:%02x:%02x:%02x",
+              c->mac[0], c->mac[1], c->mac[2], c->mac[3], c->mac[4], c->mac[5]);
+    ok = ok && !c->failed;
+  }
+  for (size_t i = 0; i < n->nr_routes; ++i)
+    call (n, L"route.exe", n->routes[i]);
+  return ok;
 }
 
 int
 fb_network (const wchar_t *file, DWORD wait_seconds, bool print_only)
 {
   struct network *n = calloc (1, sizeof *n);
-  wchar_t attempt[16] = L"1";
-  bool absent;
+  wchar_t text[16] = L"1";
+  DWORD attempt;
+  bool ok;
   int status;
 
-  if (n == NULL || !read_file (n, file)) {
+  if (n == NULL || !fb_network_read (n, file)) {
     fb_log (L"%ls: not a list of addresses", file);
     free (n);
     return 1;
   }
+  GetEnvironmentVariableW (L"V2V_ATTEMPT", text, 16);
+  attempt = wcstoul (text, NULL, 10);
   n->print_only = print_only;
   n->vista = LOBYTE (LOWORD (GetVersion ())) >= 6;
   if (print_only)
-    for (size_t i = 0; i < n->nr_nics; ++i) {
-      n->nics[i].found = true;
-      n->nics[i].index = (DWORD) i + 1;
-      wcscpy (n->nics[i].connection, L"new");
-    }
+    pretend_all_are_there (n);
   else {
+    keep_list (file);
+    load_state (n, file);
     /* They hold the names of the connections. */
     fb_remove_ghosts (true);
-    wait_for_adapters (n, wait_seconds);
+    wait_for_adapters (n, attempt > ATTEMPTS_AT_ONCE + 1 &&
+                                  wait_seconds > LATER_SECONDS
+                              ? LATER_SECONDS
+                              : wait_seconds);
   }
-  for (size_t i = 0; i < n->nr_nics; ++i) {
-    struct nic *c = &n->nics[i];
-
-    if (!c->found) {
-      fb_log (L"FAILED: no adapter has the MAC address "
-              L"%02x:%02x:%02x:%02x:%02x:%02x",
-              c->mac[0], c->mac[1], c->mac[2], c->mac[3], c->mac[4], c->mac[5]);
-      continue;
-    }
-    set_addresses (n, c);
-    set_servers (n, c, L"dnsservers", L"dns", c->dns, c->nr_dns, true);
-    set_servers (n, c, L"winsservers", L"wins", c->wins, c->nr_wins, false);
-    set_number (n, c, L"interface", L"metric", c->metric);
-    set_number (n, c, L"subinterface", L"mtu", c->mtu);
-    set_registry (n, c);
-    set_name (n, c);
-  }
-  for (size_t i = 0; i < n->nr_routes; ++i)
-    call (n, L"route.exe", n->routes[i]);
-  absent = missing (n) > 0;
-  status = n->failed ? 1 : 250;
-  /* Windows 7 wants a restart after it has installed the adapter; one more
-   * gives time to connect what was forgotten. */
-  GetEnvironmentVariableW (L"V2V_ATTEMPT", attempt, 16);
-  if (absent)
-    status = wcstoul (attempt, NULL, 10) < ATTEMPTS ? 249 : 1;
+  ok = set_adapters (n);
+  if (!print_only)
+    save_state (n, file);
+  status = missing (n) > 0 ? judge_absent (missing (n), attempt) : ok ? 250 : 1;
   free (n);
-  if (status == 1)
-    keep_list (file);
+  if (print_only)
+    return status;
+  if (status == 250)
+    drop_list (file);
+  else if (status == 1)
+    say_where_list_is (file);
   return status;
 }

@@ -6,6 +6,9 @@
  *
  * A script is moved to scripts-done BEFORE it runs, so that one that takes the
  * machine down does not do so for ever.  Its exit status:
+ *   248   once more at the next start of Windows, whenever that is: the scripts
+ *         behind it run now, and what is due does not wait for it; given up
+ *         after MAX_LATER.  The service stays until then.
  *   249   once more after a restart, which follows at once: the scripts behind
  *         it wait; given up after MAX_ATTEMPTS
  *   250   done, no restart needed
@@ -16,7 +19,9 @@
  *         failure, which stops nothing
  *
  * What is due when all are done is kept across restarts and ends of the service
- * between.
+ * between.  A script that is ended since the service has to stop (someone shuts
+ * Windows down) runs again at the next start if it can, at most MAX_ATTEMPTS
+ * times.
  *
  * In the first 2 KiB of a script:
  *   v2v-time-limit: SECONDS   instead of an hour; it is ended with its children
@@ -33,6 +38,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXIT_LATER       248
 #define EXIT_RETRY       249
 #define EXIT_NO_RESTART  250
 #define EXIT_RESTART_NOW 251
@@ -40,6 +46,8 @@
 
 /* A restart takes minutes: ten of them are an evening. */
 #define MAX_ATTEMPTS 10
+/* Starts of Windows that someone else wanted: a month of them. */
+#define MAX_LATER 30
 /* Interrupted so often: it is the script that takes the machine down. */
 #define MAX_INTERRUPTED 3
 #define DEFAULT_LIMIT   3600
@@ -47,6 +55,10 @@
 /* Names are NNNN-...: more than this is not ours. */
 #define MAX_SCRIPTS 10000
 #define MAX_NAME    128
+
+/* Scripts that ask for the next start wait there, so that nothing of this start
+ * takes them for new ones. */
+static const wchar_t later[] = L"later";
 
 struct scripts {
   wchar_t (*names)[MAX_NAME];
@@ -201,6 +213,19 @@ move_script (const struct fb_runner *r, const wchar_t *name,
                       MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
 }
 
+/* What asked for the next start: this is it. */
+static void
+take_back (const struct fb_runner *r, struct scripts *s)
+{
+  wchar_t folder[FB_PATH];
+
+  if (!fb_join (folder, r->base, later))
+    return;
+  list_scripts (folder, s);
+  for (size_t i = 0; i < s->nr; ++i)
+    move_script (r, s->names[i], later, L"scripts");
+}
+
 /* The machine went down while a script ran. */
 static void
 look_for_interrupted (const struct fb_runner *r)
@@ -257,6 +282,12 @@ judge (const struct fb_runner *r, const wchar_t *name, DWORD attempt,
 {
   fb_log (L"%ls: exit status %lu", name, (unsigned long) status);
   switch (status) {
+  case EXIT_LATER:
+    if (attempt >= MAX_LATER) {
+      fb_log (L"%ls: given up after %lu starts", name, (unsigned long) attempt);
+      return STEP_DUE;
+    }
+    return move_script (r, name, L"scripts-done", later) ? STEP_NEXT : STEP_DUE;
   case EXIT_RETRY:
     if (attempt >= MAX_ATTEMPTS) {
       fb_log (L"%ls: given up after %lu attempts", name,
@@ -310,8 +341,11 @@ run_script (const struct fb_runner *r, const wchar_t *name)
           (unsigned long) attempt, (unsigned long) limit);
   switch (fb_run (command, folder, limit, r->stop, &status)) {
   case FB_STOPPED:
-    /* "running" stays: the next start decides. */
     fb_log (L"%ls: ended, the service has to stop", name);
+    /* Else "running" stays: the next start decides. */
+    if (can_run_again (path) && count_up (r, L"stopped", name) < MAX_ATTEMPTS &&
+        move_script (r, name, L"scripts-done", later))
+      DeleteFileW (running);
     return STEP_HALT;
   case FB_TIME_OUT:
     fb_log (L"%ls: FAILED: ended after %lu s", name, (unsigned long) limit);
@@ -368,6 +402,26 @@ wait_for_setup (const struct fb_runner *r)
   return true;
 }
 
+/* All that can run now has run. */
+static enum fb_result
+what_is_left (const struct fb_runner *r, struct scripts *s)
+{
+  const bool off = is_remembered (r, L"off"), due = is_remembered (r, L"due");
+  wchar_t folder[FB_PATH];
+
+  s->nr = 0;
+  if (fb_join (folder, r->base, later))
+    list_scripts (folder, s);
+  if (s->nr == 0)
+    return off ? FB_COMPLETE_OFF : due ? FB_COMPLETE_RESTART : FB_COMPLETE;
+  for (size_t i = 0; i < s->nr; ++i)
+    fb_log (L"%ls: waits for the next start", s->names[i]);
+  /* It comes now: not again after that. */
+  forget (r, L"off");
+  forget (r, L"due");
+  return off ? FB_WAITING_OFF : due ? FB_RESTART : FB_WAITING;
+}
+
 static enum fb_result
 run_all (const struct fb_runner *r, struct scripts *s, const wchar_t *folder)
 {
@@ -391,9 +445,7 @@ run_all (const struct fb_runner *r, struct scripts *s, const wchar_t *folder)
       return FB_HALTED;
     }
   }
-  return is_remembered (r, L"off")   ? FB_COMPLETE_OFF
-         : is_remembered (r, L"due") ? FB_COMPLETE_RESTART
-                                     : FB_COMPLETE;
+  return what_is_left (r, s);
 }
 
 enum fb_result
@@ -410,10 +462,11 @@ fb_runner_run (const struct fb_runner *r)
   SetEnvironmentVariableW (L"V2V_PROGRAM", program);
   if (!wait_for_setup (r))
     return FB_HALTED;
-  look_for_interrupted (r);
   s.names = calloc (MAX_SCRIPTS, sizeof *s.names);
   if (s.names == NULL)
     return FB_HALTED;
+  look_for_interrupted (r);
+  take_back (r, &s);
   result = run_all (r, &s, folder);
   free (s.names);
   return result;

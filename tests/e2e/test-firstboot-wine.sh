@@ -122,6 +122,39 @@ run 3
 run 4
 logged 'given up after 10 attempts'
 
+echo '4b. 248: the rest runs, the service stays, once more at the next start'
+fresh later
+script 0010-later.cmd 'echo later %V2V_ATTEMPT%' \
+    'if %V2V_ATTEMPT%==3 exit /b 250' 'exit /b 248'
+script 0020-secret.cmd 'echo after' 'exit /b 250'
+run 7
+logged '0010-later.cmd: waits for the next start'
+logged 'the service stays'
+logged after
+[ -e "$base/later/0010-later.cmd" ] || fail 'not kept'
+[ ! -e "$base/scripts-done" ] || fail 'what has run is still there'
+[ ! -e "$top/firstboot.complete" ] || fail 'complete too early'
+run 7
+run 0
+[ "$(grep -oE '^(later [0-9]|after)' "$top/firstboot.log" | tr '\n' ,)" = \
+    'later 1,after,later 2,later 3,' ] || fail 'order'
+[ -z "$(ls -A "$base")" ] || fail "left behind: $(ls -A "$base")"
+# What is due does not wait, and is done once.
+fresh later-due
+script 0010-later.cmd 'exit /b 248'
+script 0020-due.cmd 'exit /b 0'
+run 3
+run 7
+fresh later-off
+script 0010-later.cmd 'exit /b 248'
+script 0020-off.cmd 'exit /b 252'
+run 8
+run 7
+mkdir -p "$base/attempts"
+printf '%030d' 0 >"$base/attempts/0010-later.cmd"
+run 4
+logged 'given up after 31 starts'
+
 echo '5. interrupted: again only what says that it can, and not for ever'
 fresh interrupted
 mkdir "$base/scripts-done"
@@ -181,6 +214,12 @@ gateway 10.0.0.2 20
 dns 10.0.0.3
 dns 10.0.0.4
 wins 10.0.0.7
+address6 2001:db8::5 64
+address6 2001:db8::6 128
+route6 :: 0 fe80::1 0
+route6 2001:db8:1:: 48 2001:db8::9 20
+dns6 2001:db8::53
+dns6 2001:db8::54
 domain example.com
 mtu 9000
 metric 10
@@ -197,6 +236,12 @@ netsh.exe interface ipv4 add address name=1 gateway=10.0.0.2 gwmetric=20
 netsh.exe interface ipv4 set dnsservers name=1 source=static address=10.0.0.3 validate=no
 netsh.exe interface ipv4 add dnsservers name=1 address=10.0.0.4 validate=no
 netsh.exe interface ipv4 set winsservers name=1 source=static address=10.0.0.7
+netsh.exe interface ipv6 add address interface=1 address=2001:db8::5/64 store=persistent
+netsh.exe interface ipv6 add address interface=1 address=2001:db8::6/128 store=persistent
+netsh.exe interface ipv6 add route prefix=::/0 interface=1 nexthop=fe80::1 store=persistent
+netsh.exe interface ipv6 add route prefix=2001:db8:1::/48 interface=1 nexthop=2001:db8::9 metric=20 store=persistent
+netsh.exe interface ipv6 set dnsservers name=1 source=static address=2001:db8::53 validate=no
+netsh.exe interface ipv6 add dnsservers name=1 address=2001:db8::54 validate=no
 netsh.exe interface ipv4 set interface 1 metric=10 store=persistent
 netsh.exe interface ipv4 set subinterface 1 mtu=9000 store=persistent
 domain example.com
@@ -205,14 +250,17 @@ route.exe add 10.9.0.0 mask 255.255.0.0 10.0.0.254 metric 1
 EOF
 cmp got want || fail "$(diff want got)"
 for bad in 'address 10.0.0.5&calc 255.255.255.0' 'name a"b' 'name a|b' \
-    'address 10.0.0.5' 'mtu 70000' 'unknown x' 'route 1.2.3.4 255.0.0.0'; do
+    'address 10.0.0.5' 'mtu 70000' 'unknown x' 'route 1.2.3.4 255.0.0.0' \
+    'address6 2001:db8::5' 'address6 2001:db8::5 129' 'address6 ::&calc 64' \
+    'address6 fe80::1%3 64' 'route6 :: 0' 'route6 :: 0 x' 'dns6 a&b'; do
     printf 'v2v-network 1\nnic 00:50:56:aa:bb:cc\n%s\n' "$bad" >bad.txt
     status=0
     w "$exe" --network bad.txt --print >out || status=$?
     [ $status = 1 ] || fail "taken: $bad"
     grep -q 'not a list of addresses' out || fail "$bad: $(cat out)"
 done
-# An adapter that is not there: twice more after a restart, then a failure.
+# An adapter that is not there: twice a restart at once, then again at later
+# starts, ten of them, then a failure.
 printf 'v2v-network 1\nnic 02:00:00:00:00:99\naddress 10.0.0.5 255.0.0.0\n' \
     >absent.txt
 status=0
@@ -220,8 +268,13 @@ V2V_ATTEMPT=1 w "$exe" --network absent.txt --wait 0 >out || status=$?
 [ $status = 249 ] || fail "absent adapter: $status $(cat out)"
 status=0
 V2V_ATTEMPT=3 w "$exe" --network absent.txt --wait 0 >out || status=$?
+[ $status = 248 ] || fail "absent adapter: $status $(cat out)"
+grep -q 'next start of Windows (10 more times)' out || fail "said: $(cat out)"
+status=0
+V2V_ATTEMPT=13 w "$exe" --network absent.txt --wait 0 >out || status=$?
 [ $status = 1 ] || fail "absent adapter: $status"
 grep -q '02:00:00:00:00:99' out || fail 'which adapter?'
+grep -q 'were not there at 13 starts: given up' out || fail "said: $(cat out)"
 
 echo '9. the scripts that a conversion queues, on a constructed guest'
 if [ -x "$abs_top_builddir/tests/gen/mkfirstboot" ]; then
@@ -248,11 +301,20 @@ if [ -x "$abs_top_builddir/tests/gen/mkfirstboot" ]; then
     for _ in 1 2; do
         run 3 # the adapter is not there: once more after a restart
         [ -e "$base/scripts/1000-network.cmd" ] || fail 'network is not kept'
-        [ ! -e "$top/network.txt" ] || fail 'given up too early'
+        # Nothing else has the addresses any more.
+        cmp network.txt "$top/network.txt" || fail 'the addresses are lost'
     done
+    # Then it waits for ordinary starts: everything else is done meanwhile.
+    run 3
+    for s in 2000-disks-online 9000-san-policy; do
+        logged "$s.cmd: exit status 250"
+    done
+    run 7
+    [ -e "$base/files/network.txt" ] || fail 'the list is gone'
+    printf %012d 0 >"$base/attempts/1000-network.cmd"
     run 4
+    logged 'at 13 starts: given up'
     logged 'no adapter has the MAC address 02:00:00:00:00:99'
-    # Nothing else has the addresses any more.
     logged 'not all addresses are set: they are kept in'
     cmp network.txt "$top/network.txt" || fail 'the addresses are lost'
     for s in 1000-network 2000-disks-online 3000-drivers-00-drivers \

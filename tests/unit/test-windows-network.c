@@ -365,21 +365,25 @@ test_addresses_and_masks (void **state)
   assert_false (windows_is_mask (&a));
 }
 
+#define NSI "Control\\Nsi\\{eb004a01-9b1a-11d4-9123-0050047759bc}\\"
+#define SET "ControlSet001\\"
+/* Interface type 6 (Ethernet), index 9: as NET_LUID_LH lies in memory. */
+#define LUID "0000000900000600"
+
 static void
 fill_team (struct v2v_hive *h)
 {
   windows_build_adapter (h, VMXNET3, 7, 160, NULL);
-  hive_build_string (h, "ControlSet001\\Control\\Class\\" NET_CLASS "\\0009",
+  hive_build_string (h, SET "Control\\Class\\" NET_CLASS "\\0009",
                      "ComponentId", "COMPOSITEBUS\\MS_IMPLAT_MP");
-  hive_build_binary (
-      h,
-      "ControlSet001\\Control\\Nsi\\{eb004a01-9b1a-11d4-9123-0050047759bc}\\10",
-      "000000060000060020010db80000000000000000000000050000000000000000", "x",
-      1);
+  /* Of a tunnel. */
+  hive_build_binary (h, SET NSI "10",
+                     "000000010000830020010db8000000000000000000000005", "x",
+                     1);
 }
 
 static void
-test_constructed_teams_and_ipv6_are_said (void **state)
+test_constructed_teams_and_ipv6_of_others_are_said (void **state)
 {
   struct windows_build b;
   const struct v2v_finding *f;
@@ -392,10 +396,163 @@ test_constructed_teams_and_ipv6_are_said (void **state)
   f = v2v_findings_find (v2v_guest_findings (b.w.g),
                          "guest.network.ipv6-static");
   assert_non_null (f);
-  assert_non_null (
-      strstr (f->message, "2001:0db8:0000:0000:0000:0000:0000:0005"));
+  assert_non_null (strstr (f->message, "2001:db8::5"));
   assert_false (guest_tree_exists (b.dir, SCRIPT));
   windows_build_free (&b);
+}
+
+/* ---- IPv6 ---- */
+
+static void
+build_luid (struct v2v_hive *h, unsigned adapter, unsigned index)
+{
+  char key[200];
+
+  snprintf (key, sizeof key, SET "Control\\Class\\" NET_CLASS "\\%04u",
+            adapter);
+  hive_build_dword (h, key, "NetLuidIndex", index);
+  hive_build_dword (h, key, "*IfType", 6);
+}
+
+/* LENGTH 0: the row does not say it. */
+static void
+build_address6 (struct v2v_hive *h, const char *name, uint8_t length)
+{
+  uint8_t row[48];
+
+  memset (row, 0xff, sizeof row);
+  if (length != 0)
+    memcpy (row + 16, (const uint8_t[]){ length, 0, 0, 0 }, 4);
+  hive_build_binary (h, SET NSI "10", name, row, sizeof row);
+}
+
+static void
+build_route6 (struct v2v_hive *h, const char *prefix, unsigned length,
+              const char *gateway, uint8_t metric)
+{
+  uint8_t row[60];
+  char name[200];
+
+  memset (row, 0xff, sizeof row);
+  if (metric != 0)
+    memcpy (row + 12, (const uint8_t[]){ metric, 0, 0, 0 }, 4);
+  snprintf (name, sizeof name,
+            "00000000%s%02x00000000000000000000000000000000000000" LUID LUID
+            "%s",
+            prefix, length, gateway);
+  hive_build_binary (h, SET NSI "16", name, row, sizeof row);
+}
+
+#define ZEROS     "00000000000000000000000000000000"
+#define ADDRESS_5 "20010db8000000000000000000000005"
+#define GATEWAY   "fe800000000000000000000000000001"
+#define DNS_KEY                                                                \
+  SET "Services\\Tcpip6\\Parameters\\Interfaces\\"                             \
+      "{00000000-0000-0000-0000-000000000007}"
+
+static void
+fill_ipv6 (struct v2v_hive *h)
+{
+  windows_build_adapter (h, VMXNET3, 7, 160, "Ethernet0");
+  build_luid (h, 7, 9);
+  build_address6 (h, LUID ADDRESS_5, 48);
+  build_address6 (h, LUID "20010db8000000000000000000000006", 0);
+  /* None of a host; too short; no digits. */
+  build_address6 (h, LUID "ff020000000000000000000000000001", 64);
+  build_address6 (h, LUID "20010db8", 64);
+  build_address6 (h, LUID "2001zzb8000000000000000000000005", 64);
+  build_route6 (h, ZEROS, 0, GATEWAY, 0);
+  build_route6 (h, "20010db8000100000000000000000000", 0x30,
+                "20010db8000000000000000000000009", 20);
+  /* Longer than a prefix is; no gateway. */
+  build_route6 (h, "20010db8000200000000000000000000", 0x81, GATEWAY, 0);
+  build_route6 (h, "20010db8000300000000000000000000", 0x40, ZEROS, 0);
+  hive_build_string (h, DNS_KEY, "NameServer", "2001:DB8::53,2001:db8::54,x");
+}
+
+static void
+test_constructed_ipv6_is_set_by_mac_too (void **state)
+{
+  struct windows_build b;
+  char *s;
+
+  (void) state;
+  need_program ();
+  windows_build (&b, "x86_64", fill_ipv6);
+  windows_build_nic (&b, "vmxnet3", "00:50:56:aa:bb:cc");
+  keep_network (&b);
+  guest_tree_assert_text (b.dir, LIST,
+                          "v2v-network 1\n"
+                          "nic 00:50:56:aa:bb:cc\n"
+                          "name Ethernet0\n"
+                          "address6 2001:db8::5 48\n"
+                          "address6 2001:db8::6 64\n"
+                          "route6 :: 0 fe80::1 0\n"
+                          "route6 2001:db8:1:: 48 2001:db8::9 20\n"
+                          "dns6 2001:db8::53\n"
+                          "dns6 2001:db8::54\n");
+  assert_non_null (strstr (
+      v2v_findings_find (v2v_guest_findings (b.w.g), "guest.network.static")
+          ->message,
+      "2001:db8::5/48"));
+  assert_false (has_finding (&b, "guest.network.ipv6-static"));
+  assert_false (hive_has_value (b.system, SET NSI "10", LUID ADDRESS_5));
+  s = hive_read_string (b.system, DNS_KEY, "NameServer");
+  assert_string_equal (s, "");
+  free (s);
+  v2v_journal_clear (v2v_guest_journal (b.w.g));
+  keep_network (&b);
+  guest_tree_assert_unchanged (b.w.g);
+  windows_build_free (&b);
+}
+
+static void
+fill_two_ipv6 (struct v2v_hive *h)
+{
+  windows_build_adapter (h, VMXNET3, 7, 160, NULL);
+  windows_build_adapter (h, VMXNET3, 8, 192, NULL);
+  build_luid (h, 7, 9);
+  build_luid (h, 8, 10);
+  build_address6 (h, LUID ADDRESS_5, 64);
+}
+
+/* Which adapter of the machine it is, is not certain: nothing is lost. */
+static void
+test_constructed_undecided_ipv6_stays (void **state)
+{
+  struct windows_build b;
+
+  (void) state;
+  need_program ();
+  windows_build (&b, "x86_64", fill_two_ipv6);
+  windows_build_nic (&b, "vmxnet3", "00:50:56:aa:bb:cc");
+  keep_network (&b);
+  assert_true (has_finding (&b, "guest.network.undecided"));
+  assert_true (hive_has_value (b.system, SET NSI "10", LUID ADDRESS_5));
+  assert_false (guest_tree_exists (b.dir, LIST));
+  windows_build_free (&b);
+  windows_build (&b, "x86_64", fill_two_ipv6);
+  windows_build_nic (&b, "vmxnet3", "00:50:56:aa:bb:01");
+  windows_build_nic (&b, "vmxnet3", "00:50:56:aa:bb:02");
+  keep_network (&b);
+  guest_tree_assert_has (b.dir, LIST,
+                         "nic 00:50:56:aa:bb:01\naddress6 2001:db8::5 64\n");
+  windows_build_free (&b);
+}
+
+static void
+test_ipv6_addresses (void **state)
+{
+  static const char *const bad[] = { "",          "::",      "::1",
+                                     "ff02::1",   "1.2.3.4", "2001:db8::5/64",
+                                     "fe80::1%3", "x" };
+  struct windows_ipv6 a;
+
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (bad); ++i)
+    assert_false (windows_parse_ipv6 (bad[i], &a));
+  assert_true (windows_parse_ipv6 ("2001:DB8:0:0::5", &a));
+  assert_string_equal (a.text, "2001:db8::5");
 }
 
 static void
@@ -454,6 +611,56 @@ test_real_windows_7_with_two_static_adapters (void **state)
   test_tmpdir_remove (dir);
 }
 
+/* Our reading of a LUID leads to the adapter that has the address, in the
+ * table of IPv4, which is built the same way. */
+static void
+test_real_windows_7_stores_addresses_by_luid (void **state)
+{
+  struct windows_build b;
+  windows_nic_vector nics = V2V_VECTOR_INIT;
+  struct v2v_error *err = NULL;
+  char *dir = test_tmpdir (),
+       *file = test_sample_unpacked ("hives/windows/SYSTEM.xz", dir);
+  size_t nr = 0;
+
+  (void) state;
+  if (file == NULL) {
+    test_tmpdir_remove (dir);
+    skip ();
+  }
+  windows_build (&b, "i386", NULL);
+  windows_build_use_system (&b, file);
+  windows_build_open (&b);
+  assert_ok (windows_read_nics (&b.w, "ControlSet001", &nics, &err), err);
+  for (size_t i = 0; i < nics.len; ++i) {
+    const struct windows_nic *n = nics.ptr[i];
+    unsigned part[4];
+    char name[40];
+
+    if (n->nr_addresses == 0)
+      continue;
+    assert_true (n->has_luid);
+    assert_int_equal (sscanf (n->addresses[0].address.text, "%u.%u.%u.%u",
+                              &part[0], &part[1], &part[2], &part[3]),
+                      4);
+    for (size_t k = 0; k < 8; ++k)
+      snprintf (name + 2 * k, 3, "%02x", n->luid[k]);
+    for (size_t k = 0; k < 4; ++k)
+      snprintf (name + 16 + 2 * k, 3, "%02x", part[k] & 0xff);
+    strcat (name, "00000000");
+    assert_true (hive_has_value (
+        b.system,
+        SET "Control\\Nsi\\{eb004a00-9b1a-11d4-9123-0050047759bc}\\10", name));
+    ++nr;
+  }
+  assert_int_equal (nr, 2);
+  windows_nics_clear (&nics);
+  windows_build_commit (&b);
+  windows_build_free (&b);
+  free (file);
+  test_tmpdir_remove (dir);
+}
+
 int
 main (void)
 {
@@ -469,9 +676,13 @@ main (void)
     cmocka_unit_test (test_constructed_hostile_values_go_nowhere),
     cmocka_unit_test (test_connection_names),
     cmocka_unit_test (test_addresses_and_masks),
-    cmocka_unit_test (test_constructed_teams_and_ipv6_are_said),
+    cmocka_unit_test (test_constructed_teams_and_ipv6_of_others_are_said),
+    cmocka_unit_test (test_constructed_ipv6_is_set_by_mac_too),
+    cmocka_unit_test (test_constructed_undecided_ipv6_stays),
+    cmocka_unit_test (test_ipv6_addresses),
     cmocka_unit_test (test_constructed_without_a_program_nothing_is_cleared),
     cmocka_unit_test (test_real_windows_7_with_two_static_adapters),
+    cmocka_unit_test (test_real_windows_7_stores_addresses_by_luid),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
