@@ -23,6 +23,7 @@
 #include "formats/core/text.h"
 #include "inject/guest-front.h"
 #include "inject/guest-libguestfs.h"
+#include "inject/windows.h"
 
 /* The end of a program's output that is kept. */
 #define MAX_OUTPUT (64u << 10)
@@ -209,6 +210,18 @@ gfs_chown (void *h, const char *path, uint32_t uid, uint32_t gid,
   return 0;
 }
 
+/* What ntfs-3g says of every file, whatever its access control. */
+#define NTFS_MODE 0777u
+
+static int
+remember_mode (struct guest_appliance *h, const char *path, uint32_t mode,
+               struct v2v_error **err)
+{
+  return !h->is_windows || mode == NTFS_MODE || !guest_is_ntfs (h, path)
+             ? 0
+             : guest_ntfs_modes_add (h, path, mode, err);
+}
+
 static int
 gfs_upload (void *h, int fd, const char *path, uint32_t mode, uint32_t uid,
             uint32_t gid, struct v2v_error **err)
@@ -221,7 +234,8 @@ gfs_upload (void *h, int fd, const char *path, uint32_t mode, uint32_t uid,
     return fail (h, path, err);
   /* The owner first: changing it takes set-user-id away. */
   return gfs_chown (h, path, uid, gid, err) == -1 ||
-                 gfs_chmod (h, path, mode, err) == -1
+                 gfs_chmod (h, path, mode, err) == -1 ||
+                 remember_mode (h, path, mode, err) == -1
              ? -1
              : 0;
 }
@@ -232,11 +246,7 @@ gfs_upload (void *h, int fd, const char *path, uint32_t mode, uint32_t uid,
 static bool
 gfs_in_place (void *h, const char *path)
 {
-  size_t len;
-  CLEANUP_FREE char *acl =
-      guestfs_lgetxattr (gfs (h), path, "system.ntfs_acl", &len);
-
-  return acl != NULL;
+  return guest_is_ntfs (h, path);
 }
 
 static int
@@ -257,7 +267,7 @@ gfs_mkdir (void *h, const char *path, uint32_t mode, struct v2v_error **err)
 {
   return guestfs_mkdir_mode (gfs (h), path, (int) mode) == -1
              ? fail (h, path, err)
-             : 0;
+             : remember_mode (h, path, mode, err);
 }
 
 static int
@@ -275,7 +285,9 @@ gfs_remove_tree (void *h, const char *path, struct v2v_error **err)
 static int
 gfs_rename (void *h, const char *from, const char *to, struct v2v_error **err)
 {
-  return guestfs_rename (gfs (h), from, to) == -1 ? fail (h, from, err) : 0;
+  return guestfs_rename (gfs (h), from, to) == -1
+             ? fail (h, from, err)
+             : guest_ntfs_modes_rename (h, from, to, err);
 }
 
 static int
@@ -421,6 +433,7 @@ guest_appliance_free (struct guest_appliance *h)
   for (size_t i = 0; i < h->nr_overlays; ++i)
     v2v_overlay_free (h->overlays[i]);
   free (h->overlays);
+  guest_ntfs_modes_clear (&h->modes);
   v2v_tempdir_free (h->folder);
   free (h);
 }
@@ -645,8 +658,14 @@ v2v_guest_save (struct v2v_guest *g, struct v2v_error **err)
     guestfs_umount (gfsh, GUEST_ESP); /* it may not have been mounted */
     guestfs_rmdir (gfsh, GUEST_ESP);
   }
+  if (h->has_system_folder) {
+    guestfs_umount (gfsh, V2V_WINDOWS_SYSTEM_VOLUME);
+    guestfs_rmdir (gfsh, V2V_WINDOWS_SYSTEM_VOLUME);
+  }
   if (guestfs_umount_all (gfsh) == -1)
     return v2v_appliance_fail (h->appliance, err, "unmounting the guest");
+  if (guest_ntfs_modes_apply (g, h, err) == -1)
+    return -1;
   if (g->opts.fsck && guest_check_filesystems (g, h, err) == -1)
     return -1;
   v2v_guest_tell_step (g, "freeing what the guest no longer uses");

@@ -118,6 +118,7 @@ v2v_os_clear (struct v2v_os *os)
   free (os->package_management);
   free (os->systemroot);
   free (os->control_set);
+  free (os->system_volume);
   memset (os, 0, sizeof *os);
 }
 

@@ -61,6 +61,10 @@ struct v2v_filesystem {
   char *uuid;     /* or NULL */
   char *label;    /* or NULL */
   char *partuuid; /* of the GPT partition, or NULL */
+  /* Windows only, where it is known: */
+  uint64_t offset_bytes;   /* of the partition on its disk; 0 = unknown */
+  uint32_t disk_signature; /* of its MBR; 0 = none or unknown */
+  bool is_active;          /* what a BIOS starts from */
 };
 
 /* What a device that is no partition is made of: an opened encrypted volume
@@ -86,6 +90,9 @@ struct v2v_os {
   char *package_management;    /* "apt", "dnf", "yum", "zypper" ... */
   char *systemroot;            /* Windows: "/Windows", case as on disk */
   char *control_set;           /* Windows: "ControlSet001" */
+  char *system_volume;         /* Windows: device of another volume that a BIOS
+                                  starts from ("System Reserved"), seen at
+                                  V2V_WINDOWS_SYSTEM_VOLUME; or NULL */
   struct v2v_os_mount *mounts; /* shortest path first */
   size_t nr_mounts;
   struct v2v_os_letter *letters;

@@ -597,110 +597,6 @@ fill_applications (struct v2v_guest *g, struct guest_appliance *h,
   return r;
 }
 
-/* ---- Windows ---- */
-
-/* The value NAME of SOFTWARE\Microsoft\Windows NT\CurrentVersion, which is
- * open as NODE. */
-static char *
-version_value (guestfs_h *gfsh, int64_t node, const char *name)
-{
-  const int64_t value = guestfs_hivex_node_get_value (gfsh, node, name);
-
-  return value > 0 ? guestfs_hivex_value_string (gfsh, value) : NULL;
-}
-
-/* The build tells Windows 10 from 11; libguestfs has no call for it. */
-static void
-fill_build (struct v2v_guest *g, struct guest_appliance *h, const char *root)
-{
-  static const char *const keys[] = { "Microsoft", "Windows NT",
-                                      "CurrentVersion" };
-  CLEANUP_FREE char *hive =
-      guestfs_inspect_get_windows_software_hive (gfs (h), root);
-  CLEANUP_FREE char *path = NULL, *build = NULL;
-  int64_t node;
-
-  if (hive == NULL ||
-      (path = guestfs_case_sensitive_path (gfs (h), hive)) == NULL ||
-      guestfs_hivex_open (gfs (h), path, -1) == -1)
-    return;
-  node = guestfs_hivex_root (gfs (h));
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (keys) && node > 0; ++i)
-    node = guestfs_hivex_node_get_child (gfs (h), node, keys[i]);
-  if (node > 0) {
-    build = version_value (gfs (h), node, "CurrentBuildNumber");
-    if (build != NULL)
-      g->os.build = (unsigned) strtoul (build, NULL, 10);
-  }
-  guestfs_hivex_close (gfs (h));
-}
-
-/* The EFI system partition of DISK; NULL if none. */
-static char *
-find_esp_on (guestfs_h *gfsh, const char *disk)
-{
-  CLEANUP_FREE char *table = guestfs_part_get_parttype (gfsh, disk);
-  struct guestfs_partition_list *parts;
-  char *esp = NULL;
-
-  if (table == NULL || strcmp (table, "gpt") != 0 ||
-      (parts = guestfs_part_list (gfsh, disk)) == NULL)
-    return NULL;
-  for (uint32_t i = 0; i < parts->len && esp == NULL; ++i) {
-    CLEANUP_FREE char *type =
-        guestfs_part_get_gpt_type (gfsh, disk, parts->val[i].part_num);
-
-    if (type != NULL &&
-        strcasecmp (type, "C12A7328-F81F-11D2-BA4B-00A0C93EC93B") == 0 &&
-        asprintf (&esp, "%s%d", disk, (int) parts->val[i].part_num) == -1)
-      esp = NULL;
-  }
-  guestfs_free_partition_list (parts);
-  return esp;
-}
-
-/* The EFI system partition: of the disk that holds ROOT, or of the first one
- * that has any (an opened BitLocker volume is on no disk, /dev/mapper). */
-static char *
-find_esp (guestfs_h *gfsh, const char *root)
-{
-  CLEANUP_FREE char *own = strncmp (root, "/dev/sd", 7) == 0
-                               ? guestfs_part_to_dev (gfsh, root)
-                               : NULL;
-  CLEANUP_LIST char **disks = NULL;
-  char *esp = own != NULL ? find_esp_on (gfsh, own) : NULL;
-
-  if (esp == NULL)
-    disks = guestfs_list_devices (gfsh);
-  for (size_t i = 0; esp == NULL && disks != NULL && disks[i] != NULL; ++i)
-    esp = find_esp_on (gfsh, disks[i]);
-  return esp;
-}
-
-/* A folder in the guest's root carries it until v2v_guest_save. */
-static int
-mount_esp (struct v2v_guest *g, struct guest_appliance *h, const char *root,
-           struct v2v_error **err)
-{
-  CLEANUP_FREE char *esp = find_esp (gfs (h), root);
-
-  if (esp == NULL)
-    return 0;
-  if (guestfs_mkdir_p (gfs (h), GUEST_ESP) == -1)
-    return v2v_fail (err, V2V_ERR_GUEST,
-                     "the volume of Windows (%s) cannot be written: %s", root,
-                     guestfs_last_error (gfs (h)));
-  h->has_esp_folder = true;
-  if (guestfs_mount (gfs (h), esp, GUEST_ESP) == 0)
-    return 0;
-  if (v2v_findings_add (&g->findings, V2V_WARNING, "guest.mount.failed",
-                        GUEST_ESP, "check that the firmware finds Windows",
-                        "the EFI system partition %s could not be mounted: %s",
-                        esp, guestfs_last_error (gfs (h))) == -1)
-    return v2v_fail_nomem (err);
-  return 0;
-}
-
 /* ---- all of it ---- */
 
 int
@@ -735,9 +631,7 @@ guest_inspect (struct v2v_guest *g, struct guest_appliance *h,
   if (mount_all (g, h, root, err) == -1 ||
       fill_applications (g, h, root, err) == -1)
     return -1;
-  if (g->os.family == V2V_FAMILY_WINDOWS) {
-    fill_build (g, h, root);
-    return mount_esp (g, h, root, err);
-  }
-  return 0;
+  return g->os.family == V2V_FAMILY_WINDOWS
+             ? guest_inspect_windows (g, h, root, err)
+             : 0;
 }

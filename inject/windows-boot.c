@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the firmware starts: the EFI system partition of generation 2, and the
- * boot configuration of both.
+/* What the firmware starts: the EFI system partition of generation 2, the
+ * active partition of generation 1, and the boot configuration of both.
  *
  * A new generation 2 machine has no boot entries in its NVRAM: it starts
  * \EFI\BOOT\BOOTX64.EFI.  The boot configuration (BCD, a registry hive) names
- * the partition by GUID or by signature and offset; it is read and compared,
- * never changed.
+ * partitions by GUID, or by the disk's signature and their offset.  A copy
+ * keeps all of these, so it is read and compared, never changed: what does not
+ * fit now did not fit on VMware, or a disk is missing.
  *
  * Source of the elements: "BCD Elements" (Microsoft, boot configuration data
- * reference) and the BCD of a real Windows 10.
+ * reference); of the device data: the BCD of a real Windows 10 (GPT), and the
+ * structures of a boot library as ReactOS describes them (BL_DEVICE_DESCRIPTOR,
+ * BL_HARDDISK_DEVICE), which agree with it.
  */
 
 #include <config.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -28,18 +32,24 @@
 /* Microsoft's loader has 1.5 to 3 MiB. */
 #define MAX_LOADER (32u << 20)
 
-#define BOOT_MANAGER "Objects\\{9dea862c-5cdd-4e70-acc1-f32b344d4795}\\Elements"
-#define DEFAULT_ID   BOOT_MANAGER "\\23000003"
-#define DEVICE       "21000001" /* osdevice */
-#define LOADER_PATH  "12000002"
-/* Device data: what follows the 16 bytes of options. */
+#define MANAGER_ID  "{9dea862c-5cdd-4e70-acc1-f32b344d4795}"
+#define DEFAULT_ID  "Objects\\" MANAGER_ID "\\Elements\\23000003"
+#define DEVICE      "11000001" /* where the application is */
+#define OS_DEVICE   "21000001" /* what it starts */
+#define LOADER_PATH "12000002"
+/* Device data: what follows the 16 bytes of options.  DEVICE_PARTITION is the
+ * GUID of a GPT partition, or the byte offset of an MBR one (8 bytes). */
 #define DEVICE_MIN_BYTES 0x48u
 #define DEVICE_TYPE      0x10u
 #define DEVICE_LENGTH    0x18u
 #define DEVICE_PARTITION 0x20u
+#define DEVICE_MEDIUM    0x30u
 #define DEVICE_SCHEME    0x34u
+#define DEVICE_SIGNATURE 0x38u
 #define TYPE_PARTITION   6
+#define MEDIUM_HARD_DISK 0
 #define SCHEME_GPT       0
+#define SCHEME_MBR       1
 
 static bool
 is_efi (struct windows_guest *w)
@@ -83,50 +93,121 @@ mismatch (struct windows_guest *w, const char *subject, const char *text,
                          err, "%s", text);
 }
 
-/* Is the GPT partition that the loader is on one of ours? */
-static int
-check_device (struct windows_guest *w, struct v2v_hive *bcd, const char *id,
-              struct v2v_error **err)
+/* Is the GPT partition one of this machine's?  True when none is known. */
+static bool
+knows_guid (const struct windows_guest *w, const char *guid)
 {
-  CLEANUP_FREE char *key = element_key (id, DEVICE, err);
-  CLEANUP_FREE uint8_t *data = NULL;
   bool any = false;
-  struct v2v_guid guid;
-  char text[37];
-  uint32_t type;
-  size_t len;
-  void *raw;
-  int r;
 
-  if (key == NULL)
-    return -1;
-  r = v2v_hive_get (bcd, key, "Element", &type, &raw, &len, err);
-  if (r == -1)
-    return -1;
-  if (r == 0)
-    return mismatch (w, "osdevice", "the loader's entry names no partition",
-                     err);
-  data = raw;
-  if (len < DEVICE_MIN_BYTES ||
-      v2v_le32 (data + DEVICE_TYPE) != TYPE_PARTITION ||
-      v2v_le32 (data + DEVICE_LENGTH) < 0x48 ||
-      v2v_le32 (data + DEVICE_SCHEME) != SCHEME_GPT)
-    return 0; /* the boot partition, a VHD, or an MBR partition */
-  guid = v2v_guid_from_mixed (data + DEVICE_PARTITION);
-  v2v_guid_format (&guid, text);
   for (size_t i = 0; i < w->os->nr_filesystems; ++i) {
     const char *p = w->os->filesystems[i].partuuid;
 
     any = any || p != NULL;
-    if (p != NULL && strcasecmp (p, text) == 0)
-      return 0;
+    if (p != NULL && strcasecmp (p, guid) == 0)
+      return true;
   }
-  if (!any)
+  return !any;
+}
+
+/* The same for a partition of an MBR disk. */
+static bool
+knows_place (const struct windows_guest *w, uint32_t signature, uint64_t offset)
+{
+  bool any = false;
+
+  for (size_t i = 0; i < w->os->nr_filesystems; ++i) {
+    const struct v2v_filesystem *f = &w->os->filesystems[i];
+
+    any = any || f->offset_bytes != 0;
+    if (f->offset_bytes == offset && f->disk_signature == signature)
+      return true;
+  }
+  return !any;
+}
+
+/* The device DATA of an entry: is the partition it names one of ours? */
+static int
+check_device_data (struct windows_guest *w, const char *what,
+                   const uint8_t *data, size_t len, struct v2v_error **err)
+{
+  const char *kind = "partition";
+  char text[64];
+  bool here;
+
+  /* "boot" (where it was started from), "locate", a file on a volume. */
+  if (len < DEVICE_MIN_BYTES ||
+      v2v_le32 (data + DEVICE_TYPE) != TYPE_PARTITION ||
+      v2v_le32 (data + DEVICE_LENGTH) < 0x48 ||
+      v2v_le32 (data + DEVICE_MEDIUM) != MEDIUM_HARD_DISK)
     return 0;
-  return mismatch (w, text,
-                   "the partition that the boot configuration names is on no "
-                   "disk of this machine",
-                   err);
+  switch (v2v_le32 (data + DEVICE_SCHEME)) {
+  case SCHEME_GPT: {
+    const struct v2v_guid guid = v2v_guid_from_mixed (data + DEVICE_PARTITION);
+
+    v2v_guid_format (&guid, text);
+    here = knows_guid (w, text);
+    break;
+  }
+  case SCHEME_MBR: {
+    const uint32_t signature = v2v_le32 (data + DEVICE_SIGNATURE);
+    const uint64_t offset = v2v_le64 (data + DEVICE_PARTITION);
+
+    snprintf (text, sizeof text,
+              "disk signature %08" PRIx32 ", offset %" PRIu64, signature,
+              offset);
+    kind = "place";
+    here = knows_place (w, signature, offset);
+    break;
+  }
+  default:
+    return 0;
+  }
+  if (here)
+    return 0;
+  return windows_report (
+      w, V2V_WARNING, "guest.windows.boot-configuration", text,
+      "add the disk that is missing; if it does not start, repair it with "
+      "'bcdboot' from Windows' installation medium",
+      err,
+      "the %s that the boot configuration names for %s is on no disk of this "
+      "machine",
+      kind, what);
+}
+
+static int
+check_device (struct windows_guest *w, struct v2v_hive *bcd, const char *id,
+              const char *element, const char *what, bool required,
+              struct v2v_error **err)
+{
+  CLEANUP_FREE char *key = element_key (id, element, err);
+  CLEANUP_FREE void *data = NULL;
+  uint32_t type;
+  size_t len;
+  int r;
+
+  if (key == NULL)
+    return -1;
+  r = v2v_hive_get (bcd, key, "Element", &type, &data, &len, err);
+  if (r == 1)
+    return check_device_data (w, what, data, len, err);
+  return r == 0 && required
+             ? mismatch (w, "osdevice", "the loader's entry names no partition",
+                         err)
+             : r;
+}
+
+/* Three devices: where the loader is, what it starts, and where the boot
+ * manager keeps this file. */
+static int
+check_devices (struct windows_guest *w, struct v2v_hive *bcd, const char *id,
+               struct v2v_error **err)
+{
+  if (check_device (w, bcd, id, OS_DEVICE, "Windows", true, err) == -1 ||
+      check_device (w, bcd, id, DEVICE, "its loader", false, err) == -1 ||
+      check_device (w, bcd, MANAGER_ID, DEVICE, "the boot manager", false,
+                    err) == -1)
+    return -1;
+  return 0;
 }
 
 static bool
@@ -180,7 +261,7 @@ check_entries (struct windows_guest *w, struct v2v_hive *bcd, bool efi,
     return mismatch (w, "default", "there is no default entry", err);
   if (check_loader (w, bcd, id, efi, err) == -1)
     return -1;
-  return check_device (w, bcd, id, err);
+  return check_devices (w, bcd, id, err);
 }
 
 /* A damaged BCD is Windows' to repair: a finding, no refusal. */
@@ -227,11 +308,23 @@ check_efi (struct windows_guest *w, struct v2v_error **err)
   return check_bcd (w, ESP_BCD, true, err);
 }
 
-/* Another NTFS volume may be the active partition ("System Reserved"), which
- * is not in the tree. */
+/* Was the place of each partition found?  Then all of them were looked at. */
 static bool
-has_other_ntfs (const struct windows_guest *w)
+knows_places (const struct windows_guest *w)
 {
+  for (size_t i = 0; i < w->os->nr_filesystems; ++i)
+    if (w->os->filesystems[i].offset_bytes != 0)
+      return true;
+  return false;
+}
+
+/* Another NTFS volume may be the active partition ("System Reserved"), which
+ * nobody has looked for. */
+static bool
+may_be_elsewhere (const struct windows_guest *w)
+{
+  if (knows_places (w))
+    return false;
   for (size_t i = 0; i < w->os->nr_filesystems; ++i) {
     const struct v2v_filesystem *f = &w->os->filesystems[i];
 
@@ -243,24 +336,69 @@ has_other_ntfs (const struct windows_guest *w)
 }
 
 static int
+no_boot_file (struct windows_guest *w, const char *file, const char *what,
+              struct v2v_error **err)
+{
+  return windows_report (w, V2V_WARNING, "guest.windows.boot-files", file,
+                         "repair the start from Windows' installation medium",
+                         err, "%s", what);
+}
+
+/* The files are there: does a BIOS start the volume that they are on? */
+static int
+check_active (struct windows_guest *w, struct v2v_error **err)
+{
+  const char *device =
+      w->os->system_volume != NULL ? w->os->system_volume : w->os->root;
+
+  for (size_t i = 0; i < w->os->nr_filesystems && device != NULL; ++i) {
+    const struct v2v_filesystem *f = &w->os->filesystems[i];
+
+    if (f->device == NULL || strcmp (f->device, device) != 0 ||
+        f->offset_bytes == 0 || f->is_active)
+      continue;
+    return no_boot_file (w, device,
+                         "the partition with the files that BIOS guests start "
+                         "from is not the active one",
+                         err);
+  }
+  return 0;
+}
+
+static int
 check_bios (struct windows_guest *w, struct v2v_error **err)
 {
   static const char *const modern[] = { "/bootmgr", "/Boot/BCD" };
   static const char *const old[] = { "/ntldr", "/ntdetect.com", "/boot.ini" };
   const char *const *files = w->version >= 60 ? modern : old;
   const size_t nr = w->version >= 60 ? 2 : 3;
+  const char *prefix =
+      w->os->system_volume != NULL ? V2V_WINDOWS_SYSTEM_VOLUME : "";
+  CLEANUP_FREE char *bcd = NULL;
 
   for (size_t i = 0; i < nr; ++i) {
-    if (v2v_guest_is_file (w->g, files[i]))
+    CLEANUP_FREE char *path = NULL;
+
+    if (asprintf (&path, "%s%s", prefix, files[i]) == -1) {
+      path = NULL;
+      return v2v_fail_nomem (err);
+    }
+    if (v2v_guest_is_file (w->g, path))
       continue;
-    if (has_other_ntfs (w))
+    if (may_be_elsewhere (w))
       return 0;
-    return windows_report (w, V2V_WARNING, "guest.windows.boot-files", files[i],
-                           "repair the start from Windows' installation medium",
-                           err,
-                           "a file that BIOS guests start from is missing");
+    return no_boot_file (w, files[i],
+                         "a file that BIOS guests start from is missing", err);
   }
-  return w->version >= 60 ? check_bcd (w, "/Boot/BCD", false, err) : 0;
+  if (check_active (w, err) == -1)
+    return -1;
+  if (w->version < 60)
+    return 0;
+  if (asprintf (&bcd, "%s%s", prefix, modern[1]) == -1) {
+    bcd = NULL;
+    return v2v_fail_nomem (err);
+  }
+  return check_bcd (w, bcd, false, err);
 }
 
 int

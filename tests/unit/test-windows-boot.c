@@ -482,9 +482,143 @@ test_constructed_bios_files (void **state)
   done ();
 }
 
+/* ---- BIOS guests: disk signature and offset ---- */
+
+#define SIGNATURE 0x5cbea03eu
+#define RESERVED  UINT64_C (1048576)
+#define WINDOWS   UINT64_C (105906176)
+
+/* "System Reserved" and the volume of Windows, as an appliance finds them. */
+static void
+add_places (bool active_reserved)
+{
+  struct v2v_os *os = v2v_guest_os (g);
+  struct v2v_filesystem *f = v2v_os_add_filesystem (os);
+
+  guest_tree_set (&f->device, "/dev/sda1");
+  guest_tree_set (&f->type, "ntfs");
+  f->offset_bytes = RESERVED;
+  f->disk_signature = SIGNATURE;
+  f->is_active = active_reserved;
+  f = &os->filesystems[0];
+  guest_tree_set (&f->partuuid, NULL);
+  f->offset_bytes = WINDOWS;
+  f->disk_signature = SIGNATURE;
+  f->is_active = !active_reserved;
+}
+
+static const char *
+bcd_file (const char *folder)
+{
+  static char path[512];
+
+  snprintf (path, sizeof path, "%s%s/Boot/BCD", dir, folder);
+  return path;
+}
+
+/* TEXT NULL: nothing is said. */
+static void
+assert_place (uint32_t signature, uint64_t offset, const char *text)
+{
+  make ("constructed_windows_7", false, 1);
+  add_places (false);
+  windows_tree_bcd_mbr (bcd_file (""), "\\Windows\\system32\\winload.exe",
+                        signature, offset);
+  convert ();
+  if (text == NULL)
+    assert_null (finding ("guest.windows.boot-configuration"));
+  else
+    assert_string_equal (finding ("guest.windows.boot-configuration")->subject,
+                         text);
+  assert_null (finding ("guest.windows.boot-files"));
+  done ();
+}
+
+static void
+test_constructed_bios_places_are_compared (void **state)
+{
+  (void) state;
+  assert_place (SIGNATURE, WINDOWS, NULL);
+  assert_place (SIGNATURE + 1, WINDOWS,
+                "disk signature 5cbea03f, offset 105906176");
+  assert_place (SIGNATURE, WINDOWS + 512,
+                "disk signature 5cbea03e, offset 105906688");
+}
+
+static void
+test_constructed_every_device_of_the_configuration_is_compared (void **state)
+{
+  static const struct {
+    bool manager;
+    const char *element, *text;
+  } rows[] = {
+    { false, "11000001", "names for its loader is" },
+    { false, "21000001", "names for Windows is" },
+    { true, "11000001", "names for the boot manager is" },
+  };
+
+  (void) state;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (rows); ++i) {
+    make ("constructed_windows_7", false, 1);
+    add_places (false);
+    windows_tree_bcd_mbr (bcd_file (""), "\\Windows\\system32\\winload.exe",
+                          SIGNATURE, WINDOWS);
+    windows_tree_bcd_device (bcd_file (""), rows[i].manager, rows[i].element,
+                             SIGNATURE, RESERVED);
+    convert ();
+    assert_null (finding ("guest.windows.boot-configuration"));
+    windows_tree_bcd_device (bcd_file (""), rows[i].manager, rows[i].element,
+                             0x11223344, RESERVED);
+    convert ();
+    assert_non_null (strstr (
+        finding ("guest.windows.boot-configuration")->message, rows[i].text));
+    done ();
+  }
+}
+
+/* The files and the configuration are on a volume of their own. */
+static void
+test_constructed_system_reserved_is_looked_at (void **state)
+{
+  (void) state;
+  for (int active = 0; active < 2; ++active) {
+    make ("constructed_server_2016", false, 1);
+    unlink_in ("/bootmgr");
+    unlink_in ("/Boot/BCD");
+    guest_tree_write (dir, "/System-v2v/bootmgr", "boot manager");
+    guest_tree_write (dir, "/System-v2v/Boot/memtest.exe", "MZ");
+    windows_tree_bcd_mbr (bcd_file ("/System-v2v"),
+                          "\\Windows\\system32\\winload.exe", SIGNATURE,
+                          WINDOWS);
+    add_places (active);
+    guest_tree_set (&v2v_guest_os (g)->system_volume, "/dev/sda1");
+    convert ();
+    assert_null (finding ("guest.windows.boot-configuration"));
+    if (active)
+      assert_null (finding ("guest.windows.boot-files"));
+    else
+      assert_string_equal (finding ("guest.windows.boot-files")->subject,
+                           "/dev/sda1");
+    windows_tree_bcd_mbr (bcd_file ("/System-v2v"),
+                          "\\Windows\\system32\\winload.exe", 1, WINDOWS);
+    convert ();
+    assert_non_null (finding ("guest.windows.boot-configuration"));
+    done ();
+  }
+  /* All were looked at, and none has them. */
+  make ("constructed_server_2016", false, 1);
+  unlink_in ("/bootmgr");
+  add_places (true);
+  convert ();
+  assert_string_equal (finding ("guest.windows.boot-files")->subject,
+                       "/bootmgr");
+  done ();
+}
+
 static void
 test_real_bcd_of_windows_10_is_understood (void **state)
 {
+  struct v2v_filesystem *f;
   char *path, to[512];
 
   (void) state;
@@ -497,6 +631,9 @@ test_real_bcd_of_windows_10_is_understood (void **state)
   snprintf (to, sizeof to, "%s/EFI-v2v/EFI/Microsoft/Boot/BCD", dir);
   assert_int_equal (rename (path, to), 0);
   free (path);
+  f = v2v_os_add_filesystem (v2v_guest_os (g)); /* the boot manager's */
+  guest_tree_set (&f->device, "/dev/sda1");
+  guest_tree_set (&f->partuuid, "36be3955-63bf-4068-a6ab-00195cca3a22");
   convert ();
   assert_null (finding ("guest.windows.boot-configuration"));
   v2v_guest_close (g);
@@ -530,6 +667,9 @@ main (void)
     T (test_constructed_boot_configuration_is_compared),
     T (test_constructed_damaged_boot_configuration_is_a_finding),
     T (test_constructed_bios_files),
+    T (test_constructed_bios_places_are_compared),
+    T (test_constructed_every_device_of_the_configuration_is_compared),
+    T (test_constructed_system_reserved_is_looked_at),
     T (test_real_bcd_of_windows_10_is_understood),
   };
 

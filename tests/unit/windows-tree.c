@@ -273,30 +273,71 @@ build_software (const char *file, const struct windows_release *r)
 
 /* ---- boot configuration ---- */
 
-void
-windows_tree_bcd (const char *file, const char *loader, const char *guid)
+#define BCD_ID  "{733b62e5-f608-11eb-825c-c112f60133ab}"
+#define BCD_MGR "{9dea862c-5cdd-4e70-acc1-f32b344d4795}"
+#define BCD_LEN 88
+
+static void
+write_bcd (const char *file, const char *loader, const uint8_t device[BCD_LEN])
 {
-#define BCD_ID "{733b62e5-f608-11eb-825c-c112f60133ab}"
-  uint8_t device[88] = { 0 };
-  struct v2v_guid g;
   struct v2v_hive *h;
 
-  assert_true (v2v_guid_parse (guid, &g));
-  device[0x10] = 6;
-  device[0x18] = 0x48;
-  v2v_guid_to_mixed (&g, device + 0x20);
   hive_build_empty (file);
   h = hive_build_open (file);
-  hive_build_string (h,
-                     "Objects\\{9dea862c-5cdd-4e70-acc1-f32b344d4795}"
-                     "\\Elements\\23000003",
-                     "Element", BCD_ID);
+  hive_build_string (h, "Objects\\" BCD_MGR "\\Elements\\23000003", "Element",
+                     BCD_ID);
   hive_build_string (h, "Objects\\" BCD_ID "\\Elements\\12000002", "Element",
                      loader);
   hive_build_binary (h, "Objects\\" BCD_ID "\\Elements\\21000001", "Element",
-                     device, sizeof device);
+                     device, BCD_LEN);
   hive_build_done (h);
-#undef BCD_ID
+}
+
+void
+windows_tree_bcd (const char *file, const char *loader, const char *guid)
+{
+  uint8_t device[BCD_LEN] = { [0x10] = 6, [0x18] = 0x48 };
+  struct v2v_guid g;
+
+  assert_true (v2v_guid_parse (guid, &g));
+  v2v_guid_to_mixed (&g, device + 0x20);
+  write_bcd (file, loader, device);
+}
+
+static void
+mbr_device (uint8_t device[BCD_LEN], uint32_t signature, uint64_t offset)
+{
+  memset (device, 0, BCD_LEN);
+  device[0x10] = 6;
+  device[0x18] = 0x48;
+  v2v_put_le64 (device + 0x20, offset);
+  device[0x34] = 1;
+  v2v_put_le32 (device + 0x38, signature);
+}
+
+void
+windows_tree_bcd_mbr (const char *file, const char *loader, uint32_t signature,
+                      uint64_t offset)
+{
+  uint8_t device[BCD_LEN];
+
+  mbr_device (device, signature, offset);
+  write_bcd (file, loader, device);
+}
+
+void
+windows_tree_bcd_device (const char *file, bool manager, const char *element,
+                         uint32_t signature, uint64_t offset)
+{
+  struct v2v_hive *h = hive_build_open (file);
+  uint8_t device[BCD_LEN];
+  char key[200];
+
+  snprintf (key, sizeof key, "Objects\\%s\\Elements\\%s",
+            manager ? BCD_MGR : BCD_ID, element);
+  mbr_device (device, signature, offset);
+  hive_build_binary (h, key, "Element", device, sizeof device);
+  hive_build_done (h);
 }
 
 /* ---- the tree ---- */

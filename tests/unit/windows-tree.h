@@ -39,5 +39,12 @@ void windows_tree_add_driver (const char *dir, const char *file,
 /* A boot configuration whose default entry starts LOADER from the GPT
  * partition GUID (36 characters). */
 void windows_tree_bcd (const char *file, const char *loader, const char *guid);
+/* The same of a partition of an MBR disk. */
+void windows_tree_bcd_mbr (const char *file, const char *loader,
+                           uint32_t signature, uint64_t offset);
+/* ELEMENT ("11000001") of the default entry, or of the boot manager. */
+void windows_tree_bcd_device (const char *file, bool manager,
+                              const char *element, uint32_t signature,
+                              uint64_t offset);
 
 #endif /* WINDOWS_TREE_H */
