@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* OVA files.  A plain tar is read in place (tar.c).  Ones that somebody put
  * into gzip, xz, bzip2, zstd or zip cannot: they are unpacked into a temporary
- * file first.  libarchive does that, except for gzip, and is used nowhere else.
+ * file first.  libarchive does that, except for gzip.
  * DSP0243 section 5.3 knows the plain USTAR only.
  */
 

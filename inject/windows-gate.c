@@ -49,6 +49,12 @@ check_version (struct windows_guest *w, struct v2v_error **err)
   if (!w->generation1 && !w->generation2)
     return refuse (err, "use generation 2",
                    "generation 1 does not start Windows for ARM");
+  if (strcmp (arch, "aarch64") == 0 &&
+      windows_report (w, V2V_WARNING, "guest.windows.arm", w->os->product_name,
+                      "use a Hyper-V host with an ARM processor", err,
+                      "this Windows is for ARM: no other host starts it, and "
+                      "nothing of ours runs at its first boot") == -1)
+    return -1;
   if (w->version < 60)
     return windows_report (
         w, V2V_WARNING, "guest.windows.legacy", w->os->product_name,
@@ -77,7 +83,7 @@ static const struct needed_driver needed_drivers[] = {
   { "atapi.sys", true, false },    { "ataport.sys", true, false },
 };
 
-/* XP and 2003 keep what they have not installed in driver.cab. */
+/* What XP and 2003 have not installed is looked for before this. */
 static bool
 is_needed (const struct windows_guest *w, const struct needed_driver *d)
 {
@@ -95,7 +101,8 @@ check_drivers (struct windows_guest *w, struct v2v_error **err)
   for (size_t i = 0; i < V2V_ARRAY_SIZE (needed_drivers); ++i) {
     const struct needed_driver *d = &needed_drivers[i];
 
-    if (!is_needed (w, d) || windows_has_driver (w, d->file))
+    if (!is_needed (w, d) || windows_has_driver (w, d->file) ||
+        windows_has_found (w, d->file))
       continue;
     /* Vista and 2008 start from IDE without them. */
     if (w->version == 60 && d->generation2) {
@@ -124,8 +131,9 @@ check_drivers (struct windows_guest *w, struct v2v_error **err)
               "start on Hyper-V",
               d->file);
     return v2v_hint (err, w->version < 60
-                              ? "copy the file there from "
-                                "Driver Cache\\i386\\driver.cab"
+                              ? "it is not in Windows' driver cache either: "
+                                "copy the file there from the installation "
+                                "medium (I386\\driver.cab)"
                               : "it needs integration services: install them "
                                 "while it runs on VMware");
   }
@@ -218,6 +226,47 @@ check_roles (struct windows_guest *w, const char *set, struct v2v_error **err)
   return 0;
 }
 
+/* Updates that are half installed: the rest is done at the next start, while
+ * all devices are new, and a component that cannot be replaced then rolls
+ * everything back.  pending.xml is the servicing stack's list of what it still
+ * has to do; the keys are what it and the update agent leave when they want a
+ * restart. */
+static int
+check_servicing (struct windows_guest *w, struct v2v_error **err)
+{
+  static const char *const keys[] = {
+    "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing"
+    "\\RebootPending",
+    "Microsoft\\Windows\\CurrentVersion\\WindowsUpdate\\Auto Update"
+    "\\RebootRequired",
+  };
+  CLEANUP_FREE char *pending = NULL;
+  const char *what = NULL;
+
+  if (asprintf (&pending, "%s/WinSxS/pending.xml", w->systemroot) == -1) {
+    pending = NULL;
+    return v2v_fail_nomem (err);
+  }
+  if (windows_has_file (w, pending))
+    what = pending;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (keys) && what == NULL; ++i) {
+    const int r = v2v_hive_has_key (w->software, keys[i], err);
+
+    if (r == -1)
+      return -1;
+    if (r == 1)
+      what = strrchr (keys[i], '\\') + 1;
+  }
+  if (what == NULL)
+    return 0;
+  return windows_report (w, V2V_WARNING, "guest.windows.pending-restart", what,
+                         "restart the guest on the source until it asks for no "
+                         "more, shut it down, and take its disks again",
+                         err,
+                         "updates wait for a restart: they are finished at the "
+                         "first start on Hyper-V, which may take long");
+}
+
 /* A standard PC's HAL has no interrupts for VMBus. */
 static int
 check_hal (struct windows_guest *w, const char *set, struct v2v_error **err)
@@ -262,9 +311,10 @@ windows_check (struct windows_guest *w, struct v2v_error **err)
 {
   const char *set = w->control_sets[0];
 
-  if (check_version (w, err) == -1 || check_drivers (w, err) == -1 ||
-      windows_check_boot (w, err) == -1 || check_always (w, set, err) == -1 ||
-      check_policy (w, err) == -1 || check_roles (w, set, err) == -1 ||
+  if (check_version (w, err) == -1 || windows_find_old_drivers (w, err) == -1 ||
+      check_drivers (w, err) == -1 || windows_check_boot (w, err) == -1 ||
+      check_always (w, set, err) == -1 || check_policy (w, err) == -1 ||
+      check_servicing (w, err) == -1 || check_roles (w, set, err) == -1 ||
       check_hal (w, set, err) == -1 || check_control_sets (w, err) == -1)
     return -1;
   return 0;

@@ -7,6 +7,14 @@
 #include "inject/hive.h"
 #include "inject/windows.h"
 
+/* A driver that is to be placed, see windows-old-drivers.c. */
+struct windows_found_driver {
+  const char *file; /* "intelide.sys" */
+  void *data;
+  size_t len;
+};
+#define WINDOWS_MAX_FOUND 4
+
 struct windows_guest {
   struct v2v_guest *g;
   const struct v2v_os *os;
@@ -17,10 +25,18 @@ struct windows_guest {
                           current one first */
   int version;         /* 61 = 6.1 (7, 2008 R2), 100 = 10.0 */
   bool generation1, generation2; /* what the target may be */
+  struct windows_found_driver found[WINDOWS_MAX_FOUND];
+  size_t nr_found;
 };
 
 /* Refusals and evidence first: windows-gate.c. */
 int windows_check (struct windows_guest *w, struct v2v_error **err);
+/* Before Vista: IDE drivers that are not installed are looked for where Windows
+ * keeps them; placed after all that can be refused.  windows-old-drivers.c */
+int windows_find_old_drivers (struct windows_guest *w, struct v2v_error **err);
+bool windows_has_found (const struct windows_guest *w, const char *file);
+int windows_place_old_drivers (struct windows_guest *w, struct v2v_error **err);
+void windows_free_old_drivers (struct windows_guest *w);
 /* Offline: it boots.  windows-services.c, windows-devices.c,
  * windows-filters.c, windows-storage.c, windows-boot.c,
  * windows-tools-offline.c */

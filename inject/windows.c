@@ -92,7 +92,8 @@ find_control_sets (struct windows_guest *w, struct v2v_error **err)
 static int
 offline_steps (struct windows_guest *w, struct v2v_error **err)
 {
-  if (windows_fix_services (w, err) == -1 ||
+  if (windows_place_old_drivers (w, err) == -1 ||
+      windows_fix_services (w, err) == -1 ||
       windows_fix_devices (w, err) == -1 ||
       windows_fix_filters (w, err) == -1 ||
       windows_fix_storage (w, err) == -1 || windows_fix_boot (w, err) == -1 ||
@@ -149,5 +150,6 @@ v2v_windows_convert (struct v2v_guest *g, struct v2v_error **err)
   v2v_hive_close (w.system);
   v2v_hive_close (w.software);
   v2v_guest_free_list (w.control_sets);
+  windows_free_old_drivers (&w);
   return r;
 }

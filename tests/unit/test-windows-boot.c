@@ -214,6 +214,90 @@ test_constructed_xp_is_prepared_for_ide (void **state)
   done ();
 }
 
+/* A cabinet with one file, stored ([MS-CAB]). */
+static void
+write_cabinet (const char *path, const char *name, const char *text)
+{
+  const uint16_t len = (uint16_t) strlen (text);
+  const uint32_t names = (uint32_t) strlen (name) + 1;
+  uint8_t cab[512] = "MSCF";
+  uint8_t *folder = cab + 36, *file = cab + 44, *data = file + 16 + names;
+  char full[512];
+
+  assert_true (36 + 8 + 16 + names + 8 + len < sizeof cab);
+  v2v_put_le32 (cab + 8, 36 + 8 + 16 + names + 8 + len);
+  v2v_put_le32 (cab + 16, 44);
+  cab[24] = 3; /* version 1.3 */
+  cab[25] = 1;
+  v2v_put_le16 (cab + 26, 1);
+  v2v_put_le16 (cab + 28, 1);
+  v2v_put_le32 (folder, (uint32_t) (data - cab));
+  v2v_put_le16 (folder + 4, 1);
+  v2v_put_le32 (file, len);
+  memcpy (file + 16, name, names);
+  v2v_put_le16 (data + 4, len);
+  v2v_put_le16 (data + 6, len);
+  memcpy (data + 8, text, len);
+  guest_tree_write (dir, path, "");
+  snprintf (full, sizeof full, "%s%s", dir, path);
+  test_write_file (full, cab, (size_t) (data - cab) + 8 + len);
+}
+
+static void
+make_xp (void)
+{
+  make ("constructed_windows_7", false, 1);
+  v2v_guest_os (g)->major = 5;
+  v2v_guest_os (g)->minor = 1;
+  guest_tree_set (&v2v_guest_os (g)->arch, "i386");
+  windows_tree_remove_driver (dir, "intelide.sys");
+}
+
+#define INTELIDE "/Windows/System32/drivers/intelide.sys"
+
+static void
+test_constructed_xp_driver_comes_from_the_driver_cache (void **state)
+{
+  (void) state;
+  make_xp ();
+  write_cabinet ("/Windows/Driver Cache/i386/driver.cab", "IntelIDE.SYS",
+                 "of the medium");
+  convert ();
+  guest_tree_assert_text (dir, INTELIDE, "of the medium");
+  assert_non_null (finding ("guest.windows.driver-placed"));
+  assert_int_equal (hive_read_dword (windows_tree_system (dir),
+                                     "ControlSet001\\Services\\intelide",
+                                     "Start"),
+                    0);
+  done ();
+  /* What a service pack brought is newer; the last pack's first. */
+  make_xp ();
+  write_cabinet ("/Windows/Driver Cache/i386/driver.cab", "intelide.sys", "0");
+  write_cabinet ("/Windows/Driver Cache/i386/sp2.cab", "intelide.sys", "2");
+  write_cabinet ("/Windows/Driver Cache/i386/sp3.cab", "other.sys", "3");
+  convert ();
+  guest_tree_assert_text (dir, INTELIDE, "2");
+  done ();
+  make_xp ();
+  write_cabinet ("/Windows/Driver Cache/i386/sp3.cab", "intelide.sys", "3");
+  guest_tree_write (dir, "/Windows/ServicePackFiles/i386/INTELIDE.SYS", "pack");
+  convert ();
+  guest_tree_assert_text (dir, INTELIDE, "pack");
+  done ();
+  /* Of another architecture, or not in there. */
+  make_xp ();
+  write_cabinet ("/Windows/Driver Cache/amd64/driver.cab", "intelide.sys", "0");
+  write_cabinet ("/Windows/Driver Cache/i386/driver.cab", "aintelide.sys", "0");
+  assert_refused ("intelide.sys");
+  done ();
+  make_xp ();
+  guest_tree_write (dir, "/Windows/Driver Cache/i386/driver.cab",
+                    "MSCF damaged");
+  assert_refused ("intelide.sys");
+  assert_non_null (finding ("guest.windows.driver-cabinet"));
+  done ();
+}
+
 static void
 test_constructed_vista_without_integration_keeps_to_ide (void **state)
 {
@@ -279,6 +363,44 @@ test_constructed_findings_of_the_registry (void **state)
   convert ();
   assert_null (finding ("guest.windows.cluster-node"));
   done ();
+}
+
+static void
+test_constructed_updates_that_wait_for_a_restart_are_said (void **state)
+{
+#define CURRENT "Microsoft\\Windows\\CurrentVersion\\"
+  static const char *const keys[] = {
+    CURRENT "Component Based Servicing\\RebootPending",
+    CURRENT "WindowsUpdate\\Auto Update\\RebootRequired",
+  };
+
+  (void) state;
+  make ("constructed_server_2019", false, 1);
+  guest_tree_write (dir, "/Windows/WinSxS/pending.xml", "");
+  guest_tree_write (dir, "/Windows/WinSxS/poqexec.log", "x");
+  convert ();
+  assert_null (finding ("guest.windows.pending-restart"));
+  done ();
+  make ("constructed_server_2019", false, 1);
+  guest_tree_write (dir, "/Windows/winsxs/Pending.xml",
+                    "<PendingTransaction/>");
+  convert ();
+  assert_string_equal (finding ("guest.windows.pending-restart")->subject,
+                       "/Windows/WinSxS/pending.xml");
+  done ();
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (keys); ++i) {
+    struct v2v_hive *h;
+
+    make ("constructed_server_2019", false, 1);
+    h = hive_build_open (windows_tree_software (dir));
+    hive_build_key (h, keys[i]);
+    hive_build_done (h);
+    convert ();
+    assert_string_equal (finding ("guest.windows.pending-restart")->subject,
+                         strrchr (keys[i], '\\') + 1);
+    done ();
+  }
+#undef CURRENT
 }
 
 /* ---- disks and letters ---- */
@@ -394,6 +516,7 @@ test_constructed_arm_has_another_fallback_loader (void **state)
   convert ();
   assert_true (guest_tree_exists (dir, "/EFI-v2v/EFI/BOOT/BOOTAA64.EFI"));
   assert_false (guest_tree_exists (dir, FALLBACK));
+  assert_non_null (finding ("guest.windows.arm"));
   done ();
 }
 
@@ -656,8 +779,10 @@ main (void)
     T (test_constructed_versions_and_generations),
     T (test_constructed_driver_files_must_be_there),
     T (test_constructed_xp_is_prepared_for_ide),
+    T (test_constructed_xp_driver_comes_from_the_driver_cache),
     T (test_constructed_vista_without_integration_keeps_to_ide),
     T (test_constructed_findings_of_the_registry),
+    T (test_constructed_updates_that_wait_for_a_restart_are_said),
     T (test_constructed_san_policy_is_online_all),
     T (test_constructed_san_policy_stays_with_shared_disks),
     T (test_constructed_letters_and_files_on_absent_volumes),
