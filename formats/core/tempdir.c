@@ -58,16 +58,16 @@ v2v_remove_tree (const char *path)
   nftw (path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-/* A folder that is ours and nobody else's: what a stranger puts into /tmp is
- * not touched. */
+/* A folder that is ours, and that nobody else has written to: what a stranger
+ * puts into /tmp is not touched. */
 static bool
-is_private (int dirfd, const char *name)
+is_ours (int dirfd, const char *name)
 {
   struct stat st;
 
   return fstatat (dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
          S_ISDIR (st.st_mode) && st.st_uid == geteuid () &&
-         (st.st_mode & 07777) == 0700;
+         (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 static void
@@ -79,7 +79,7 @@ remove_adopted (int fd, const char *name)
   if (n <= 0)
     return;
   path[n] = '\0';
-  if (path[0] == '/' && is_private (AT_FDCWD, path))
+  if (path[0] == '/' && is_ours (AT_FDCWD, path))
     v2v_remove_tree (path);
 }
 
@@ -104,7 +104,7 @@ look_at (const char *base, int base_fd, const char *name)
   CLEANUP_CLOSE int fd = -1, owner = -1;
   CLEANUP_FREE char *path = NULL;
 
-  if (!is_private (base_fd, name))
+  if (!is_ours (base_fd, name))
     return;
   fd = openat (base_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd == -1)

@@ -15,8 +15,8 @@ struct v2v_tempdir *v2v_tempdir_new (const char *base, struct v2v_error **err);
 const char *v2v_tempdir_path (const struct v2v_tempdir *t); /* borrowed */
 
 /* The folder PATH, of others' making, goes together with T when we are killed:
- * who made it removes it else.  Best effort: it must be ours, of mode 0700, its
- * path absolute; there may be several. */
+ * who made it removes it else.  Best effort: it must be ours, nobody else may
+ * write to it, its path is absolute; there may be several. */
 void v2v_tempdir_adopt (struct v2v_tempdir *t, const char *path);
 
 /* Remove the folder and what is in it; accepts NULL, never fails. */

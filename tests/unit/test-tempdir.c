@@ -145,6 +145,7 @@ test_a_dead_owners_folder_is_removed_by_the_next (void **vs)
   pid_t pid;
 
   assert_int_equal (mkdir (adopted, 0700), 0);
+  assert_int_equal (chmod (adopted, 0755), 0); /* as libguestfs does */
   make_file (inside);
   pid = start_owner (s, adopted, orphan);
   t = make (s);
@@ -161,7 +162,7 @@ test_a_dead_owners_folder_is_removed_by_the_next (void **vs)
 }
 
 static void
-test_what_is_not_private_is_not_followed (void **vs)
+test_what_others_can_write_to_stays (void **vs)
 {
   struct state *s = *vs;
   CLEANUP_FREE char *open_folder = join (s->base, "open");
@@ -170,7 +171,7 @@ test_what_is_not_private_is_not_followed (void **vs)
   char orphan[200];
 
   assert_int_equal (mkdir (open_folder, 0700), 0);
-  assert_int_equal (chmod (open_folder, 0755), 0);
+  assert_int_equal (chmod (open_folder, 0775), 0);
   make_file (kept);
   assert_int_equal (symlink (open_folder, link), 0);
   end (start_owner (s, open_folder, orphan));
@@ -222,7 +223,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     TEST (test_a_folder_goes_with_its_contents),
     TEST (test_a_dead_owners_folder_is_removed_by_the_next),
-    TEST (test_what_is_not_private_is_not_followed),
+    TEST (test_what_others_can_write_to_stays),
     TEST (test_folders_that_only_look_like_ours_stay),
     TEST (test_a_base_that_is_not_there_is_an_error),
   };
