@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
-#include "formats/core/log.h"
 #include "formats/core/text.h"
 #include "formats/ova.h"
 #include "convert/cmd.h"
@@ -126,8 +125,6 @@ cmd_tell_step (void *arg, const char *what)
                                   .item = what,
                                   .step = true };
 
-  if (what != NULL)
-    v2v_log_info ("guest: %s", what);
   if (cli->progress != NULL)
     v2v_progress_bar_update (cli->progress, &p);
 }

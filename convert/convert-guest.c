@@ -17,7 +17,6 @@
 #include <strings.h>
 
 #include "formats/core/cleanup.h"
-#include "formats/core/log.h"
 #include "convert/convert-internal.h"
 
 /* In the working folder: overlays and state, gone before it is published; and
@@ -33,8 +32,6 @@ tell_step (void *arg, const char *what)
                                   .item = what,
                                   .step = true };
 
-  if (what != NULL)
-    v2v_log_info ("guest: %s", what);
   if (c->opts->progress != NULL)
     c->opts->progress (c->opts->progress_arg, &p);
 }

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
-#include "formats/core/log.h"
 #include "formats/core/text.h"
 #include "inject/gate.h"
 #include "inject/guest-open.h"
@@ -353,8 +352,6 @@ tell_step (void *arg, const char *what)
                                   .item = what,
                                   .step = true };
 
-  if (what != NULL)
-    v2v_log_info ("guest: %s", what);
   if (c->opts->copy.progress != NULL)
     c->opts->copy.progress (c->opts->copy.progress_arg, &p);
 }

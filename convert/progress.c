@@ -21,6 +21,7 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/json.h"
+#include "formats/core/log.h"
 #include "formats/core/text.h"
 #include "convert/progress.h"
 
@@ -80,8 +81,8 @@ v2v_progress_bar_new (enum v2v_progress_mode mode, FILE *fp,
     v2v_fail_nomem (err);
     return NULL;
   }
-  if (mode == V2V_PROGRESS_AUTO)
-    mode = isatty (fileno (fp)) ? V2V_PROGRESS_BAR : V2V_PROGRESS_NONE;
+  if (mode == V2V_PROGRESS_AUTO && isatty (fileno (fp)))
+    mode = V2V_PROGRESS_BAR;
   pthread_mutex_init (&bar->lock, NULL);
   pthread_condattr_init (&attr);
   pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
@@ -350,7 +351,10 @@ v2v_progress_bar_update (void *arg, const struct v2v_progress *p)
   struct v2v_progress_bar *bar = arg;
   double elapsed, rate = -1, left = -1;
 
-  if (bar->mode == V2V_PROGRESS_NONE)
+  /* In a log a line for each step is welcome, bytes that change are not. */
+  if (bar->mode == V2V_PROGRESS_AUTO && p->step && p->item != NULL)
+    v2v_log_info ("guest: %s", p->item);
+  if (bar->mode == V2V_PROGRESS_NONE || bar->mode == V2V_PROGRESS_AUTO)
     return;
   V2V_LOCK_SCOPE (&bar->lock);
   if (p->step) {

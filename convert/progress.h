@@ -11,7 +11,7 @@
 #include "formats/core/error.h"
 
 enum v2v_progress_mode {
-  V2V_PROGRESS_AUTO, /* a bar on a terminal, nothing elsewhere */
+  V2V_PROGRESS_AUTO, /* a bar on a terminal; elsewhere only steps, as lines */
   V2V_PROGRESS_BAR,
   V2V_PROGRESS_JSON,
   V2V_PROGRESS_NONE,
