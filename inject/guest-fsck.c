@@ -8,6 +8,11 @@
  * guestfs_xfs_repair; so they are run by its shell (guestfs_debug "sh"), which
  * is a call for debugging and may be missing: then nothing was checked, and
  * that is said.
+ *
+ * That shell has the appliance's own names of disks, where /dev/sda may be
+ * another one than for libguestfs' calls, as disks are found in any order
+ * (guestfs(3), "BLOCK DEVICE NAMING"): file systems on disks and partitions are
+ * found by their UUIDs.
  */
 
 #include <config.h>
@@ -16,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "formats/core/cleanup.h"
 #include "inject/guest-front.h"
@@ -25,10 +31,11 @@
 #define FSCK_SECONDS  1800
 #define MAX_COMPLAINT 200
 
-/* %s is the device.  The status of the program, then what it says. */
+/* The device, the seconds, the program.  Prints its status, then what it
+ * says. */
 #define SCRIPT                                                                 \
-  "{ timeout %u %s %s 2>&1 </dev/null; echo $? >/tmp/v2v-status; } | "         \
-  "head -c 4000 >/tmp/v2v-output; cat /tmp/v2v-status /tmp/v2v-output"
+  "d=%s; { timeout %u %s \"$d\" 2>&1 </dev/null; echo $? >/tmp/v2v-status; } " \
+  "| head -c 4000 >/tmp/v2v-output; cat /tmp/v2v-status /tmp/v2v-output"
 
 static const struct checker {
   const char *type;
@@ -53,14 +60,43 @@ checker_of (const char *type)
   return NULL;
 }
 
-/* The name goes through a shell, and names of volumes are the guest's. */
+/* What goes through a shell: names of volumes and UUIDs are the guest's. */
 static bool
-is_plain_device (const char *device)
+is_plain (const char *s)
 {
-  return strncmp (device, "/dev/", 5) == 0 &&
-         device[strspn (device, "abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.+-")] ==
-             '\0';
+  return s[0] != '\0' &&
+         s[strspn (s, "abcdefghijklmnopqrstuvwxyz"
+                      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/_.+-")] == '\0';
+}
+
+/* Is the UUID of F that of another one too (a cloned disk)? */
+static bool
+is_unique (const struct v2v_os *os, const struct v2v_filesystem *f)
+{
+  for (size_t i = 0; i < os->nr_filesystems; ++i)
+    if (&os->filesystems[i] != f && os->filesystems[i].uuid != NULL &&
+        strcasecmp (os->filesystems[i].uuid, f->uuid) == 0)
+      return false;
+  return true;
+}
+
+/* How the shell names F; NULL with ERR unset when it cannot. */
+static char *
+shell_name (const struct v2v_os *os, const struct v2v_filesystem *f,
+            struct v2v_error **err)
+{
+  char *s;
+  int r;
+
+  if (strncmp (f->device, "/dev/sd", 7) != 0)
+    r = is_plain (f->device) ? asprintf (&s, "%s", f->device) : -2;
+  else
+    r = f->uuid != NULL && is_plain (f->uuid) && is_unique (os, f)
+            ? asprintf (&s, "$(blkid -c /dev/null -U %s)", f->uuid)
+            : -2;
+  if (r == -1)
+    v2v_fail_nomem (err);
+  return r < 0 ? NULL : s;
 }
 
 /* The last line that says something, which for all four is the verdict. */
@@ -107,12 +143,19 @@ static int
 check_one (struct v2v_guest *g, guestfs_h *gfs, const struct v2v_filesystem *f,
            const struct checker *c, struct v2v_error **err)
 {
-  CLEANUP_FREE char *script = NULL, *output = NULL;
+  CLEANUP_FREE char *script = NULL, *output = NULL, *name = NULL;
+  struct v2v_error *e = NULL;
   char complaint[MAX_COMPLAINT] = "";
   char *argv[2] = { NULL, NULL };
   int status = 127;
 
-  if (asprintf (&script, SCRIPT, FSCK_SECONDS, c->command, f->device) == -1) {
+  name = shell_name (v2v_guest_os (g), f, &e);
+  if (e != NULL)
+    return v2v_error_move (err, e);
+  if (name == NULL)
+    return add_finding (g, f, status, c, "it has no name or UUID of its own",
+                        err);
+  if (asprintf (&script, SCRIPT, name, FSCK_SECONDS, c->command) == -1) {
     script = NULL;
     return v2v_fail_nomem (err);
   }
@@ -146,7 +189,7 @@ guest_check_filesystems (struct v2v_guest *g, struct guest_appliance *h,
     const struct checker *c = checker_of (f->type);
     char step[80];
 
-    if (c == NULL || f->device == NULL || !is_plain_device (f->device))
+    if (c == NULL || f->device == NULL || strncmp (f->device, "/dev/", 5) != 0)
       continue;
     snprintf (step, sizeof step, "checking %s", f->device);
     v2v_guest_tell_step (g, step);

@@ -107,8 +107,10 @@ try_keys (struct v2v_guest *g, struct guest_appliance *h, const char *device,
     ++tried;
   }
   if (tried > 0)
-    return v2v_appliance_fail (h->appliance, err, "none of %zu keys opens %s",
-                               tried, device);
+    return v2v_appliance_fail (h->appliance, err,
+                               tried == 1 ? "the key does not open %s"
+                                          : "none of the keys opens %s",
+                               device);
   return 0;
 }
 
