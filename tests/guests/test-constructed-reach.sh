@@ -4,7 +4,8 @@
 # from the overlay, freed ones are not copied, the rest is as it was; a
 # conversion that is killed while copying is resumed without an appliance;
 # whatever ends it, no process is left and nothing has the final name.  What
-# comes through a pipe is changed after it was copied.
+# comes through a pipe is changed after it was copied.  What v2v inspect tells is
+# what was constructed here, and what is then changed.
 . "$abs_top_srcdir/tests/functions.sh"
 . "$abs_top_srcdir/tests/e2e/make-ova.sh"
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
@@ -17,6 +18,10 @@ requires_plugin
 workdir
 XDG_CACHE_HOME=$work/cache
 export XDG_CACHE_HOME
+mkdir tmp
+: "${LIBGUESTFS_CACHEDIR:=${TMPDIR:-/var/tmp}}" # the appliance, once built
+TMPDIR=$work/tmp
+export LIBGUESTFS_CACHEDIR TMPDIR
 
 # ---- the guest: 256 MiB, one ext4, 20 MB of it freed but still full of data
 mkdir -p tree/{bin,boot,dev,etc,home,lib/modules,proc,root,sys,tmp,usr/bin,var}
@@ -102,13 +107,50 @@ untouched SIGTERM
 no_process SIGTERM
 [ ! -e out ] || fail "SIGTERM: left: $(ls -A out)"
 
+# libguestfs has its sockets in a folder of its own; that and ours stay.
 start
 wait_for_appliance
+for i in $(seq 300); do
+    sockets=$(readlink tmp/v2v-tmp.*/.adopted.* | head -n 1 || :)
+    [ -z "$sockets" ] || break
+    sleep 0.1
+done
+[ -d "$sockets" ] || fail "libguestfs' folder is not known after $i steps"
 kill -KILL $pid
 wait $pid 2>/dev/null || :
 untouched SIGKILL
 no_process SIGKILL
+[ -d "$sockets" ] || fail "SIGKILL: something removed $sockets"
 rm -rf out
+
+# ---- what is in it; the next one to run has removed what the killed one left
+v2v inspect --json --progress json g.vmx >inspected 2>events ||
+    fail "inspect: $(cat events)"
+[ ! -e "$sockets" ] || fail "$sockets is still there"
+[ -z "$(ls -A tmp)" ] || fail "inspect left: $(ls -A tmp)"
+[ "$(sha256_of g.vmdk)" = "$before" ] || fail "inspect changed the source"
+jq -e --arg uuid "$(dumpe2fs -h part.raw 2>/dev/null |
+                    sed -n 's/^Filesystem UUID: *//p')" '
+    .kind == "vmx" and (.machines | length) == 1 and (.machines[0] |
+    .name == "reach" and .conversion == "possible" and
+    (.disks | length) == 1 and (.disks[0] |
+        .file == "g.vmdk" and .size_bytes == 268435456 and .table == "mbr" and
+        (.partitions | length) == 1 and (.partitions[0] |
+            .number == 1 and .type == "ext4" and .uuid == $uuid and .clean and
+            .offset_bytes == 1048576 and .length_bytes == 267386880)) and
+    (.system |
+        .family == "linux" and .distro == "debian" and .major == 12 and
+        .minor == 5 and .hostname == "reach" and .root == "/dev/sda1" and
+        .product_name == "12.5" and .arch == $arch and
+        .mountpoints == [{ path: "/", device: "/dev/sda1" }] and
+        .applications == [] and (.filesystems | length) == 1 and
+        (.filesystems[0] | .device == "/dev/sda1" and .type == "ext4" and
+            .uuid == $uuid)) and
+    .kernels == [])' --arg arch "$(uname -m)" inspected >/dev/null ||
+    fail "inspect: not what was constructed: $(cat inspected)"
+jq -es 'map(select(.stage == "guest") | .item) |
+    index("starting the appliance") < index("looking into the guest")' events \
+    >/dev/null || fail "inspect: --progress json: $(cat events)"
 
 # ---- no nbdkit: one clear error
 mkdir bin
@@ -178,6 +220,9 @@ check_result () {
     grep -q '^UUID=' fstab || fail "$1: fstab: $(cat fstab)"
 }
 check_result out/reach reach
+diff <(jq -c '.machines[0].changes[] | [.kind, .path, .after]' inspected) \
+    <(jq -c '.guest.changes[] | [.kind, .path, .after]' out/reach/report.json) ||
+    fail "inspect has announced other changes"
 report=out/reach/report.json
 jq -e '.disks[0].resumed_bytes > 0' $report >/dev/null || fail "copied anew"
 # 50 MB of data were on the disk, 20 of them freed.
@@ -191,21 +236,31 @@ export LIBGUESTFS_BACKEND_SETTINGS
 make_ovf web g.vmdk
 tar -cf web.ova m.ovf m.mf g.vmdk
 # shellcheck disable=SC2002 # a pipe is the point
-cat web.ova | v2v convert --progress none - -o out >log 2>&1 ||
+cat web.ova | v2v convert --fsck --progress none - -o out >log 2>&1 ||
     fail "from a pipe: $(cat log)"
 check_result out/web web
+jq -e 'any(.findings.guest[]; .id | startswith("guest.fsck.")) | not' \
+    out/web/report.json >/dev/null ||
+    fail "--fsck: $(jq .findings out/web/report.json)"
 
 # ---- converted again: there is nothing left to be done.  The disk is in two
-# pieces in an OVA now, so the appliance's server finds it by its package.
+# pieces in an OVA now, so the appliance's server finds it by its package.  A
+# file that claims five names is what --fsck has to find.
+dd if=new.raw of=new.part bs=1M skip=1 status=none
+debugfs -w -R 'sif /home/kept links_count 5' new.part 2>/dev/null
+dd if=new.part of=new.raw bs=1M seek=1 conv=notrunc status=none
 qemu-img convert -f raw -O vmdk -o subformat=twoGbMaxExtentFlat new.raw two.vmdk
 make_ovf second two.vmdk
 tar -cf second.ova m.ovf two.vmdk two-f001.vmdk
-v2v convert --json --progress none second.ova -o out >second 2>log ||
+v2v convert --fsck --json --progress none second.ova -o out >second 2>log ||
     fail "second conversion: $(cat log)"
 jq -e '.conversions[0].report.guest.changes == []' second >/dev/null ||
     fail "changed again: $(jq '.conversions[0].report.guest.changes' second)"
 jq -e '.conversions[0].report.guest.os.distro == "debian"' second >/dev/null ||
     fail "not looked into: $(cat second)"
+jq -e '.conversions[0].report.findings.guest[] | select(.id == "guest.fsck.errors" and
+       .subject == "/dev/sda1")' second >/dev/null ||
+    fail "--fsck found nothing: $(jq '.conversions[0].report.findings' second)"
 
 # ---- blocks are shared with the source, but where the guest was changed
 requires mkfs.xfs -V
