@@ -71,7 +71,7 @@ note_disk (struct hyperv_planner *p, const struct v2v_disk *d)
   if (d->mode != NULL && strcasecmp (d->mode, "persistent") != 0 &&
       hyperv_note (p, "disk.mode", disk_id (d), "mode %s", d->mode) == -1)
     return -1;
-  if (d->kind == V2V_DISK_BLANK &&
+  if (d->kind == V2V_DISK_BLANK && !hyperv_is_new (p) &&
       hyperv_note (p, "disk.blank", disk_id (d), "no file, %" PRIu64 " bytes",
                    d->capacity_bytes) == -1)
     return -1;
@@ -147,7 +147,7 @@ note_boot_disk (struct hyperv_planner *p, size_t boot, size_t first)
                    "%s holds no loader, %s does", disk_id (&p->m->disks[first]),
                    disk_id (d)) == -1)
     return -1;
-  if (d->bus == V2V_BUS_IDE && p->plan->generation == 1)
+  if ((d->bus == V2V_BUS_IDE && p->plan->generation == 1) || hyperv_is_new (p))
     return 0;
   for (size_t i = 0; i < p->m->nr_controllers; ++i)
     if (p->m->controllers[i].bus == d->bus &&

@@ -100,7 +100,11 @@ explain_disks (struct hyperv_planner *p, const struct verdict *v)
   id = p->m->disks[i].id ? p->m->disks[i].id : "disk";
   e = hyperv_evidence (p, i);
   if (e == NULL)
-    return hyperv_reason (p, "%s could not be looked into beforehand", id);
+    return hyperv_reason (p,
+                          p->m->disks[i].kind == V2V_DISK_BLANK
+                              ? "%s is blank"
+                              : "%s could not be looked into beforehand",
+                          id);
   if (hyperv_reason (
           p, "%s: partition table %s, %s, %s", id,
           v2v_partition_table_name (e->table),
@@ -127,6 +131,13 @@ choose (struct hyperv_planner *p, const struct verdict *v)
   const bool other_fits = stated == 2 ? v->bios : v->efi;
 
   p->plan->generation = stated;
+  if (hyperv_is_new (p))
+    return hyperv_reason (p,
+                          fits ? "the disks hold an %s loader"
+                          : p->opts->generation != 0
+                              ? "its firmware is %s"
+                              : "no disk holds a loader: %s is taken",
+                          stated == 2 ? "EFI" : "BIOS");
   if (m->firmware_stated)
     return hyperv_reason (p, "the source states firmware %s",
                           v2v_firmware_name (m->firmware));
@@ -211,6 +222,8 @@ check_guest (struct hyperv_planner *p, const struct verdict *v)
       hyperv_note (p, "guest.no-support", NULL,
                    "%s never had drivers for Hyper-V", os->name) == -1)
     return -1;
+  if (hyperv_is_new (p) && p->m->os_id == NULL)
+    return 0; /* nothing was said, nothing is wrong */
   if (!os->known &&
       hyperv_note (p, "guest.unknown", NULL, "guest system id %s, CIM type %d",
                    p->m->os_id ? p->m->os_id : "(none)", p->m->os_cim) == -1)

@@ -17,6 +17,10 @@ struct hyperv_planner {
   struct v2v_error **err;
 };
 
+/* Is it made by v2v itself (library/vm.h), not converted?  Then what it has is
+ * what was asked for, and no news. */
+bool hyperv_is_new (const struct hyperv_planner *p);
+
 /* What is known of disk I of the machine, or NULL. */
 const struct v2v_disk_evidence *hyperv_evidence (const struct hyperv_planner *p,
                                                  size_t i);

@@ -27,6 +27,8 @@ parents_to_json (const struct v2v_hyperv_disk *d)
     struct v2v_json *o = v2v_json_new_object ();
 
     v2v_json_set_string (o, "file", d->parents[i].file);
+    if (d->parents[i].path != NULL)
+      v2v_json_set_string (o, "path", d->parents[i].path);
     v2v_json_set_u64 (o, "file_bytes", d->parents[i].file_bytes);
     v2v_json_append (list, o);
   }
@@ -64,6 +66,7 @@ dvds_to_json (const struct v2v_hyperv_plan *plan)
         place_to_json (v2v_json_new_object (), &plan->dvds[i].place);
 
     v2v_json_set_string (o, "source_image", plan->dvds[i].source_file);
+    v2v_json_set_string (o, "file", plan->dvds[i].file);
     v2v_json_append (list, o);
   }
   return list;

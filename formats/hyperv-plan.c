@@ -25,6 +25,13 @@
 /* VMware: normal is 1000 shares for each processor; Hyper-V: 100. */
 #define NORMAL_SHARES 1000
 
+bool
+hyperv_is_new (const struct hyperv_planner *p)
+{
+  return p->m->source_kind != NULL &&
+         strcmp (p->m->source_kind, V2V_SOURCE_KIND_NEW) == 0;
+}
+
 /* ---- identity ---- */
 
 static bool
@@ -106,7 +113,9 @@ plan_notes (struct hyperv_planner *p)
     if (text == NULL || v2v_str_printf (&s, "%s\n\n", text) == -1)
       return v2v_fail_nomem (p->err);
   }
-  if (v2v_str_printf (&s, "Converted by v2v\nv2v-id: %s\n", p->plan->id) == -1)
+  if (v2v_str_printf (&s, "%s by v2v\nv2v-id: %s\n",
+                      hyperv_is_new (p) ? "Made" : "Converted",
+                      p->plan->id) == -1)
     return v2v_fail_nomem (p->err);
   /* Only what parses as a UUID is repeated here: the rest is text of the
    * source. */
@@ -429,22 +438,55 @@ v2v_hyperv_plan_new (const struct v2v_machine *machine,
 }
 
 int
-v2v_hyperv_plan_add_parent (struct v2v_hyperv_plan *plan, size_t disk,
-                            const char *file, uint64_t file_bytes,
-                            struct v2v_error **err)
+v2v_hyperv_plan_add_parent_at (struct v2v_hyperv_plan *plan, size_t disk,
+                               const char *file, const char *path,
+                               uint64_t file_bytes, struct v2v_error **err)
 {
   struct v2v_hyperv_disk *d = &plan->disks[disk];
   struct v2v_hyperv_parent *list =
       reallocarray (d->parents, d->nr_parents + 1, sizeof *list);
+  CLEANUP_FREE char *name = strdup (file);
+  CLEANUP_FREE char *where = path != NULL ? strdup (path) : NULL;
 
-  if (list == NULL)
+  if (list != NULL)
+    d->parents = list;
+  if (list == NULL || name == NULL || (path != NULL && where == NULL))
     return v2v_fail_nomem (err);
-  d->parents = list;
-  list[d->nr_parents].file = strdup (file);
-  list[d->nr_parents].file_bytes = file_bytes;
-  if (list[d->nr_parents].file == NULL)
+  list[d->nr_parents++] = (struct v2v_hyperv_parent){
+    .file = STEAL (name),
+    .path = STEAL (where),
+    .file_bytes = file_bytes,
+  };
+  return 0;
+}
+
+int
+v2v_hyperv_plan_add_parent (struct v2v_hyperv_plan *plan, size_t disk,
+                            const char *file, uint64_t file_bytes,
+                            struct v2v_error **err)
+{
+  return v2v_hyperv_plan_add_parent_at (plan, disk, file, NULL, file_bytes,
+                                        err);
+}
+
+int
+v2v_hyperv_plan_set_dvd_file (struct v2v_hyperv_plan *plan, size_t dvd,
+                              const char *file, struct v2v_error **err)
+{
+  char *copy;
+
+  assert (dvd < plan->nr_dvds);
+  /* It ends in a script: a name of ours, nothing else. */
+  if (!is_safe_name (file))
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "file name \"%s\": only letters, digits, '.', '_' and "
+                     "'-' are safe",
+                     file);
+  copy = strdup (file);
+  if (copy == NULL)
     return v2v_fail_nomem (err);
-  d->nr_parents++;
+  free (plan->dvds[dvd].file);
+  plan->dvds[dvd].file = copy;
   return 0;
 }
 
@@ -483,13 +525,17 @@ v2v_hyperv_plan_free (struct v2v_hyperv_plan *plan)
   for (size_t i = 0; i < plan->nr_disks; ++i) {
     free (plan->disks[i].source_id);
     free (plan->disks[i].file);
-    for (size_t k = 0; k < plan->disks[i].nr_parents; ++k)
+    for (size_t k = 0; k < plan->disks[i].nr_parents; ++k) {
       free (plan->disks[i].parents[k].file);
+      free (plan->disks[i].parents[k].path);
+    }
     free (plan->disks[i].parents);
   }
   free (plan->disks);
-  for (size_t i = 0; i < plan->nr_dvds; ++i)
+  for (size_t i = 0; i < plan->nr_dvds; ++i) {
     free (plan->dvds[i].source_file);
+    free (plan->dvds[i].file);
+  }
   free (plan->dvds);
   /* One more than are in use: an adapter that failed half-way is there. */
   for (size_t i = 0; plan->nics != NULL && i <= plan->nr_nics; ++i) {

@@ -113,6 +113,8 @@ data_disks (struct v2v_ps *ps, const struct v2v_hyperv_plan *plan)
   for (size_t i = 0; i < plan->nr_dvds; ++i) {
     v2v_ps_code (ps, "        @{ ");
     data_place (ps, &plan->dvds[i].place);
+    v2v_ps_code (ps, "; File = ");
+    v2v_ps_string (ps, plan->dvds[i].file ? plan->dvds[i].file : "");
     v2v_ps_code (ps, " }\n");
   }
   v2v_ps_code (ps, "    )\n");

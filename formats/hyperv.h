@@ -111,9 +111,11 @@ struct v2v_hyperv_place {
   unsigned location;
 };
 
-/* A file that a differencing disk needs beside it. */
+/* A file that a differencing disk needs. */
 struct v2v_hyperv_parent {
-  char *file;
+  char *file; /* its name */
+  char *path; /* where the disk looks for it, as a Windows path; NULL = in the
+                 folder of the machine */
   uint64_t file_bytes;
 };
 
@@ -132,6 +134,8 @@ struct v2v_hyperv_disk {
 struct v2v_hyperv_dvd {
   struct v2v_hyperv_place place;
   char *source_file; /* the image's base name in the source, or NULL: empty */
+  char *file; /* an image in the folder of the machine, which the script puts
+                 into the drive, or NULL */
 };
 
 enum v2v_hyperv_vlan_mode {
@@ -275,6 +279,15 @@ int v2v_hyperv_plan_add_setting (struct v2v_hyperv_plan *plan,
                                  struct v2v_error **err);
 /* "Processor" ...: as in the data of the script. */
 const char *v2v_hyperv_cmdlet_name (enum v2v_hyperv_cmdlet c);
+/* The same for a parent that is not in the machine's folder: PATH is where the
+ * disk looks for it. */
+int v2v_hyperv_plan_add_parent_at (struct v2v_hyperv_plan *plan, size_t disk,
+                                   const char *file, const char *path,
+                                   uint64_t file_bytes, struct v2v_error **err);
+
+/* FILE, in the folder of the machine, is put into CD drive DVD. */
+int v2v_hyperv_plan_set_dvd_file (struct v2v_hyperv_plan *plan, size_t dvd,
+                                  const char *file, struct v2v_error **err);
 
 #define V2V_MACHINE_SCHEMA         "v2v-machine"
 #define V2V_MACHINE_SCHEMA_VERSION 1

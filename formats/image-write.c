@@ -179,6 +179,37 @@ v2v_image_flush (struct v2v_image *img, struct v2v_error **err)
 }
 
 int
+v2v_image_set_identity (struct v2v_image *img,
+                        const struct v2v_image_info *like,
+                        struct v2v_error **err)
+{
+  assert (img->state == STATE_WRITE);
+  if (img->ops->set_identity == NULL)
+    return v2v_fail (err, V2V_ERR_UNSUPPORTED,
+                     "%s: %s cannot take over an identity", img->name,
+                     img->ops->name);
+  if (strcmp (like->format, img->ops->name) != 0)
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "%s: the identity of a %s does not fit a %s", img->name,
+                     like->format, img->ops->name);
+  return img->ops->set_identity (img->h, like, err);
+}
+
+int
+v2v_image_set_parent (struct v2v_image *img, const struct v2v_create_opts *opts,
+                      struct v2v_error **err)
+{
+  assert (img->state == STATE_WRITE && opts->parent != NULL);
+  if (img->ops->set_parent == NULL)
+    return v2v_fail (err, V2V_ERR_UNSUPPORTED,
+                     "%s: the parent of a %s cannot be changed", img->name,
+                     img->ops->name);
+  if (!img->info.has_parent)
+    return v2v_fail (err, V2V_ERR_USAGE, "%s: has no parent", img->name);
+  return img->ops->set_parent (img->h, opts, err);
+}
+
+int
 v2v_image_finish_unpublished (struct v2v_image *img, struct v2v_error **err)
 {
   assert (img->state == STATE_WRITE);

@@ -59,8 +59,11 @@ struct v2v_image_info {
   bool has_parent;
   const char *parent_id;   /* identifier of the parent wanted, or NULL */
   const char *parent_name; /* as stored, for people (untrusted), or NULL */
-  const char *creator;     /* "win 10.0", or NULL */
-  bool dirty;              /* was not closed cleanly; log replayed in memory */
+  /* The same by what they are: for a copy of the layer; untrusted, or NULL. */
+  const char *parent_relative_path;
+  const char *parent_absolute_path;
+  const char *creator; /* "win 10.0", or NULL */
+  bool dirty;          /* was not closed cleanly; log replayed in memory */
 };
 
 /* Where a range of the virtual disk lies in a file. */
@@ -103,6 +106,8 @@ struct v2v_open_opts {
   bool ignore_parent_id;     /* explicit override of an identity mismatch */
   bool strict;               /* refuse what a strict inspector refuses */
   bool force;                /* read despite a doubtful feature */
+  bool keep_content_id;      /* open_rw: what is changed does not change what a
+                                child sees, so its parent stays the right one */
   bool overlay;              /* nbd, qcow2: what the own top layer does not
                                  hold is ABSENT, for v2v_image_set_base */
 };
@@ -251,6 +256,16 @@ struct v2v_image_ops {
    * reflink or copy_file_range.  NULL or return 1 = use write. */
   int (*reserve) (void *h, uint64_t len, uint64_t offset, struct v2v_run *ret,
                   struct v2v_error **err);
+  /* Take over the identity of LIKE, an image of the same format: this one is
+   * put in its place.  In place after a flush (atomic, and synced when it
+   * returns), or before finish of a new file. */
+  int (*set_identity) (void *h, const struct v2v_image_info *like,
+                       struct v2v_error **err);
+  /* In place: the parent is OPTS->parent from now on, to be found by the paths
+   * in OPTS.  Atomic and synced: at any kill the file has the old parent or
+   * the new one. */
+  int (*set_parent) (void *h, const struct v2v_create_opts *opts,
+                     struct v2v_error **err);
   /* Put all state needed by resume (or, in place, for consistency) into the
    * file and sync it. */
   int (*flush) (void *h, struct v2v_error **err);
@@ -370,6 +385,13 @@ int v2v_image_zero (struct v2v_image *img, uint64_t len, uint64_t offset,
 int v2v_image_reserve (struct v2v_image *img, uint64_t len, uint64_t offset,
                        struct v2v_run *ret, struct v2v_error **err);
 int v2v_image_flush (struct v2v_image *img, struct v2v_error **err);
+/* See the ops.  LIKE may be gone afterwards. */
+int v2v_image_set_identity (struct v2v_image *img,
+                            const struct v2v_image_info *like,
+                            struct v2v_error **err);
+int v2v_image_set_parent (struct v2v_image *img,
+                          const struct v2v_create_opts *opts,
+                          struct v2v_error **err);
 /* Complete, sync, publish under the final name. The image stays open for
  * v2v_image_get_info; then v2v_image_close. */
 int v2v_image_finish (struct v2v_image *img, struct v2v_error **err);

@@ -250,6 +250,11 @@ function Show-Left {
             Write-Warning -Message ('{0}: MAC address spoofing is not allowed. Use Set-VMNetworkAdapter -MacAddressSpoofing On.' -f $nic.Name)
         }
     }
+    foreach ($dvd in $data.Dvds) {
+        if ($dvd.File -ne '') {
+            Write-Warning -Message ('{0} is not in the CD drive. Import it into the library and use Set-SCVirtualDVDDrive -ISO.' -f $dvd.File)
+        }
+    }
     if ($data.Processors.Nested) {
         Write-Warning -Message 'Nested virtualization is not set. Use Set-VMProcessor -ExposeVirtualizationExtensions $true.'
     }

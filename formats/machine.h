@@ -15,6 +15,9 @@
 #include "formats/core/json.h"
 #include "formats/findings.h"
 
+/* source_kind of a machine that comes from no source: "v2v vm create". */
+#define V2V_SOURCE_KIND_NEW "new"
+
 enum v2v_firmware { V2V_FIRMWARE_BIOS, V2V_FIRMWARE_EFI };
 
 /* Yes, no, or the source does not say. */
@@ -118,7 +121,7 @@ struct v2v_machine {
   char *uuid_bios; /* 36 characters lower case, or NULL */
   char *uuid_instance;
   char *hardware_version; /* "vmx-19" or NULL */
-  char *source_kind;      /* "ovf", "ova", "vmx" */
+  char *source_kind;      /* "ovf", "ova", "vmx", "new" */
   char *source_path;
 
   /* firmware */

@@ -104,6 +104,26 @@ append (struct v2v_network_map *map, struct v2v_network_map_entry *e,
   return 0;
 }
 
+int
+v2v_network_map_set (struct v2v_network_map *map, const char *source,
+                     const char *switch_name, struct v2v_error **err)
+{
+  CLEANUP_ENTRY struct v2v_network_map_entry e = { .source = NULL };
+  struct v2v_network_map_entry *old = find_exact (map, source);
+
+  e.vlan = V2V_VLAN_AS_SOURCE;
+  e.source = strdup (source);
+  e.switch_name = strdup (switch_name);
+  if (e.source == NULL || e.switch_name == NULL)
+    return v2v_fail_nomem (err);
+  if (old == NULL)
+    return append (map, &e, err);
+  clear_entry (old);
+  *old = e;
+  e.source = e.switch_name = NULL;
+  return 0;
+}
+
 /* ---- the text form ---- */
 
 static const char *

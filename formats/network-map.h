@@ -63,6 +63,10 @@ struct v2v_network_map *v2v_network_map_load (const char *path,
  */
 int v2v_network_map_add (struct v2v_network_map *map, const char *assignment,
                          struct v2v_error **err);
+/* Network SOURCE is switch SWITCH_NAME, whatever characters are in them; wins
+ * over an entry of the same name. */
+int v2v_network_map_set (struct v2v_network_map *map, const char *source,
+                         const char *switch_name, struct v2v_error **err);
 void v2v_network_map_free (struct v2v_network_map *map); /* accepts NULL */
 
 /* The entry for NETWORK, or that of "*", or NULL.  MAP and NETWORK may be

@@ -172,6 +172,11 @@ function Test-Everything {
     Test-Privilege
     Test-Capacity
     foreach ($disk in $data.Disks) { Test-Disk $disk }
+    foreach ($dvd in $data.Dvds) {
+        if (($dvd.File -ne '') -and (-not (Test-Path -LiteralPath (Get-DiskPath $dvd) -PathType Leaf))) {
+            Write-Output -InputObject ('{0}: the CD image is missing.' -f (Get-DiskPath $dvd))
+        }
+    }
     Test-Network $rest
 }
 
@@ -187,7 +192,9 @@ function Add-Disks {
         Hyper-V\Add-VMHardDiskDrive -VM $vm -ControllerType $disk.Bus -ControllerNumber $disk.Controller -ControllerLocation $disk.Location -Path (Get-DiskPath $disk)
     }
     foreach ($dvd in $data.Dvds) {
-        Hyper-V\Add-VMDvdDrive -VM $vm -ControllerNumber $dvd.Controller -ControllerLocation $dvd.Location
+        $arguments = @{ VM = $vm; ControllerNumber = $dvd.Controller; ControllerLocation = $dvd.Location }
+        if ($dvd.File -ne '') { $arguments['Path'] = Get-DiskPath $dvd }
+        Hyper-V\Add-VMDvdDrive @arguments
     }
 }
 

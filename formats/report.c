@@ -24,6 +24,8 @@ outcome_name (enum v2v_report_outcome o)
     return "failed";
   case V2V_OUTCOME_PLANNED:
     return "planned";
+  case V2V_OUTCOME_CREATED:
+    return "created";
   }
   return "failed";
 }

@@ -25,6 +25,7 @@ enum v2v_report_outcome {
   V2V_OUTCOME_REFUSED, /* an estate's row: see error */
   V2V_OUTCOME_FAILED,
   V2V_OUTCOME_PLANNED, /* a dry run: nothing was written */
+  V2V_OUTCOME_CREATED, /* a new machine: there was no source */
 };
 
 struct v2v_report_disk {

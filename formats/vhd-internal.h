@@ -33,9 +33,10 @@ struct vhd {
   char id[37];
   char parent_id[37];
   char creator[32];
-  uint32_t timestamp;             /* modification time of the file */
-  char *names[VHD_MAX_NAMES + 1]; /* candidate parents, plain names */
-  char *parent_name;              /* as stored, for people */
+  uint32_t timestamp;                      /* modification time of the file */
+  char *names[VHD_MAX_NAMES + 1];          /* candidate parents, plain names */
+  char *parent_name;                       /* as stored, for people */
+  char *parent_relative, *parent_absolute; /* by what they are, or NULL */
 
   struct vhd_writer *writer; /* NULL when only reading */
 };
@@ -160,6 +161,12 @@ uint32_t vhd_writer_lookup (struct vhd *h, uint64_t block);
  * bitmap and returns true if it has them. */
 bool vhd_writer_bitmap (struct vhd *h, uint64_t block, uint8_t *buf,
                         size_t first, size_t len);
+
+/* ---- vhd-identity.c ---- */
+int vhd_set_identity (void *vh, const struct v2v_image_info *like,
+                      struct v2v_error **err);
+int vhd_set_parent (void *vh, const struct v2v_create_opts *opts,
+                    struct v2v_error **err);
 
 /* ---- vhd-check.c ---- */
 int vhd_check (struct v2v_io *file, bool repair,

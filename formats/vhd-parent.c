@@ -91,15 +91,17 @@ add_name (struct vhd *h, const char *path, struct v2v_error **err)
 }
 
 /* Take over PATH (may be NULL) as one candidate; the first one also is what
- * people are shown.
+ * people are shown.  *KEPT (if not NULL) gets a copy of the first of its kind.
  */
 static int
-take_path (struct vhd *h, char *path, struct v2v_error **err)
+take_path (struct vhd *h, char *path, char **kept, struct v2v_error **err)
 {
   CLEANUP_FREE char *owned = path;
 
   if (path == NULL)
     return 0;
+  if (kept != NULL && *kept == NULL && (*kept = strdup (path)) == NULL)
+    return v2v_fail_nomem (err);
   if (add_name (h, path, err) == -1)
     return -1;
   if (h->parent_name == NULL)
@@ -131,7 +133,11 @@ read_locator (struct vhd *h, const struct vhd_locator *l,
   }
   else
     path = decode_name ("UTF-16LE", p, l->data_length, 2);
-  return take_path (h, path, err);
+  return take_path (h, path,
+                    l->code == VHD_LOCATOR_W2RU   ? &h->parent_relative
+                    : l->code == VHD_LOCATOR_W2KU ? &h->parent_absolute
+                                                  : NULL,
+                    err);
 }
 
 int
@@ -148,7 +154,7 @@ vhd_read_parent_names (struct vhd *h, struct v2v_error **err)
   return take_path (h,
                     decode_name ("UTF-16BE", h->header.parent_name,
                                  sizeof h->header.parent_name, 2),
-                    err);
+                    NULL, err);
 }
 
 int

@@ -466,6 +466,8 @@ vhd_info (const void *vh, struct v2v_image_info *ret)
     ret->has_parent = true;
     ret->parent_id = h->parent_id;
     ret->parent_name = h->parent_name;
+    ret->parent_relative_path = h->parent_relative;
+    ret->parent_absolute_path = h->parent_absolute;
   }
 }
 
@@ -657,6 +659,8 @@ vhd_close (void *vh)
   for (size_t i = 0; i < V2V_ARRAY_SIZE (h->names); ++i)
     free (h->names[i]);
   free (h->parent_name);
+  free (h->parent_relative);
+  free (h->parent_absolute);
 }
 
 const struct v2v_image_ops v2v_vhd_ops = {
@@ -681,6 +685,8 @@ const struct v2v_image_ops v2v_vhd_ops = {
   .write = vhd_write,
   .zero = vhd_zero,
   .reserve = vhd_reserve,
+  .set_identity = vhd_set_identity,
+  .set_parent = vhd_set_parent,
   .flush = vhd_flush,
   .finish = vhd_finish,
   .close = vhd_close,

@@ -167,9 +167,9 @@ add_derived_path (struct vhdx *h, const struct v2v_image *parent,
              : -1;
 }
 
-static int
-choose_parent (struct vhdx *h, const struct v2v_create_opts *opts,
-               struct v2v_error **err)
+int
+vhdx_choose_parent (struct vhdx *h, const struct v2v_create_opts *opts,
+                    struct v2v_error **err)
 {
   struct vhdx_locator *l = &h->locator;
   const struct v2v_image_info *parent;
@@ -228,7 +228,8 @@ prepare (struct vhdx *h, struct v2v_io *file,
 {
   if (vhdx_init (h, file, VHDX_CREATE, err) == -1 ||
       choose_geometry (h, opts, err) == -1 ||
-      choose_ids (h, opts->id, err) == -1 || choose_parent (h, opts, err) == -1)
+      choose_ids (h, opts->id, err) == -1 ||
+      vhdx_choose_parent (h, opts, err) == -1)
     return -1;
   lay_out (h);
   h->no_holes = opts->no_holes;

@@ -11,6 +11,7 @@
  *   vhdx-read.c      extents, read, locate
  *   vhdx-write.c     write, zero, reserve; vhdx-create.c a new file
  *   vhdx-update.c    change in place, through the log
+ *   vhdx-identity.c  another identity, another parent
  *   vhdx-check.c     check and repair
  */
 #ifndef V2V_VHDX_INTERNAL_H
@@ -238,6 +239,12 @@ int vhdx_write_file_id (struct vhdx *h, struct v2v_error **err);
 /* vhdx-metadata.c */
 int vhdx_read_metadata (struct vhdx *h, struct v2v_error **err);
 int vhdx_write_metadata (struct vhdx *h, struct v2v_error **err);
+/* In place, with nothing waiting for the log: the new content of an item,
+ * through the log.  h->lock is held. */
+int vhdx_replace_page83 (struct vhdx *h, const struct v2v_guid *id,
+                         struct v2v_error **err);
+int vhdx_replace_locator (struct vhdx *h, const struct vhdx_locator *l,
+                          struct v2v_error **err);
 /* Anything a strict reader would object to: a sentence, or NULL. */
 const char *vhdx_metadata_flag_note (struct vhdx *h);
 
@@ -249,6 +256,11 @@ int vhdx_encode_locator (const struct vhdx_locator *l, uint8_t **ret_item,
 int vhdx_locator_add (struct vhdx_locator *l, const char *key,
                       const char *value, struct v2v_error **err);
 void vhdx_locator_clear (struct vhdx_locator *l);
+/* The value of KEY, or NULL. */
+const char *vhdx_locator_find (const struct vhdx_locator *l, const char *key);
+/* Of a child of OPTS->parent: fill h->locator, which is empty. */
+int vhdx_choose_parent (struct vhdx *h, const struct v2v_create_opts *opts,
+                        struct v2v_error **err);
 
 /* vhdx-log.c */
 int vhdx_log_load (struct vhdx *h, bool force, struct v2v_error **err);
@@ -352,9 +364,19 @@ int vhdx_update_release (struct vhdx *h, uint64_t offset, uint64_t len,
                          struct v2v_error **err);
 /* ops held for writing. */
 int vhdx_update_commit (struct vhdx *h, struct v2v_error **err);
+/* h->lock held: N sectors (at most vhdx_log_capacity) at once or not at all. */
+int vhdx_update_commit_round (struct vhdx *h,
+                              const struct vhdx_log_write *writes, size_t n,
+                              struct v2v_error **err);
 int vhdx_update_finish (struct vhdx *h, struct v2v_error **err);
 /* Is it time to commit, so that memory stays bounded? */
 bool vhdx_update_is_full (struct vhdx *h);
+
+/* vhdx-identity.c */
+int vhdx_set_identity (void *h, const struct v2v_image_info *like,
+                       struct v2v_error **err);
+int vhdx_set_parent (void *h, const struct v2v_create_opts *opts,
+                     struct v2v_error **err);
 
 /* vhdx-check.c */
 int vhdx_check (struct v2v_io *file, bool repair,

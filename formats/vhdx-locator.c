@@ -57,8 +57,8 @@ vhdx_locator_add (struct vhdx_locator *l, const char *key, const char *value,
   return 0;
 }
 
-static const char *
-find_value (const struct vhdx_locator *l, const char *key)
+const char *
+vhdx_locator_find (const struct vhdx_locator *l, const char *key)
 {
   for (size_t i = 0; i < l->entries.len; ++i)
     if (strcmp (l->entries.ptr[i].key, key) == 0)
@@ -102,7 +102,7 @@ parse_entries (struct vhdx_locator *l, const uint8_t *item, size_t len,
                        "value", err);
     if (value == NULL)
       return -1;
-    if (find_value (l, key) != NULL)
+    if (vhdx_locator_find (l, key) != NULL)
       return v2v_fail (err, V2V_ERR_FORMAT,
                        "parent locator: key '%.40s' is there twice", key);
     if (vhdx_locator_add (l, key, value, err) == -1)
@@ -115,7 +115,7 @@ static int
 parse_guid (const struct vhdx_locator *l, const char *key, struct v2v_guid *ret,
             bool *ret_found, struct v2v_error **err)
 {
-  const char *value = find_value (l, key);
+  const char *value = vhdx_locator_find (l, key);
 
   *ret_found = value != NULL;
   if (value != NULL && !v2v_guid_parse (value, ret))
@@ -132,7 +132,7 @@ collect_names (struct vhdx_locator *l, struct v2v_error **err)
   size_t n = 0;
 
   for (size_t k = 0; k < V2V_ARRAY_SIZE (path_keys); ++k) {
-    const char *path = find_value (l, path_keys[k]);
+    const char *path = vhdx_locator_find (l, path_keys[k]);
     const char *name = path;
     bool seen = false;
 

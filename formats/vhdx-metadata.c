@@ -321,3 +321,143 @@ vhdx_write_metadata (struct vhdx *h, struct v2v_error **err)
   free (b.region);
   return r;
 }
+
+/* ---- changing ---- */
+
+/* The entry of KIND in TABLE, and where the items end in the region. */
+static uint8_t *
+find_entry (uint8_t *table, enum item_kind kind, uint64_t *ret_end)
+{
+  const unsigned n = v2v_le16 (table + 10);
+  uint8_t *found = NULL;
+
+  *ret_end = VHDX_METADATA_TABLE_SIZE;
+  for (unsigned i = 0; i < n && i < VHDX_MAX_ITEMS; ++i) {
+    uint8_t *p = table + 32 + 32 * (size_t) i;
+    const struct v2v_guid id = v2v_guid_from_mixed (p);
+
+    *ret_end = v2v_max_u64 (*ret_end,
+                            (uint64_t) v2v_le32 (p + 16) + v2v_le32 (p + 20));
+    if (find_kind (&id) == (int) kind)
+      found = p;
+  }
+  return found;
+}
+
+/* The sectors of 4 KiB that hold [offset, offset+len-1] of the region. */
+struct sectors {
+  uint8_t *bytes;
+  uint64_t first; /* offset in the region */
+  size_t n;
+};
+
+static int
+read_sectors (struct vhdx *h, uint64_t offset, uint64_t len, struct sectors *s,
+              struct v2v_error **err)
+{
+  const uint64_t end = v2v_div_up (offset + len, VHDX_LOG_SECTOR);
+
+  s->first = offset / VHDX_LOG_SECTOR * VHDX_LOG_SECTOR;
+  s->n = (size_t) (end - s->first / VHDX_LOG_SECTOR);
+  s->bytes = malloc (s->n * VHDX_LOG_SECTOR);
+  if (s->bytes == NULL)
+    return v2v_fail_nomem (err);
+  return vhdx_file_read (h, s->bytes, s->n * VHDX_LOG_SECTOR,
+                         h->metadata.offset + s->first, err);
+}
+
+/* Commit the sector of the table and those of the content as one entry of the
+ * log. */
+static int
+commit_item (struct vhdx *h, const uint8_t *table, size_t entry_at,
+             const struct sectors *s, struct v2v_error **err)
+{
+  const size_t table_sector = entry_at / VHDX_LOG_SECTOR * VHDX_LOG_SECTOR;
+  CLEANUP_FREE struct vhdx_log_write *writes =
+      calloc (s->n + 1, sizeof *writes);
+
+  if (writes == NULL)
+    return v2v_fail_nomem (err);
+  if (s->n + 1 > vhdx_log_capacity (h))
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "metadata: %zu sectors to change at once, the log holds "
+                     "%zu",
+                     s->n + 1, vhdx_log_capacity (h));
+  writes[0] = (struct vhdx_log_write){
+    .offset = h->metadata.offset + table_sector,
+    .data = table + table_sector,
+  };
+  for (size_t i = 0; i < s->n; ++i)
+    writes[i + 1] = (struct vhdx_log_write){
+      .offset = h->metadata.offset + s->first + i * VHDX_LOG_SECTOR,
+      .data = s->bytes + i * VHDX_LOG_SECTOR,
+    };
+  if (vhdx_update_commit_round (h, writes, s->n + 1, err) == -1) {
+    h->failed = true; /* the log must not be written over */
+    return -1;
+  }
+  return 0;
+}
+
+/* Items that we do not know stay as they are: the new content goes to the old
+ * place if it fits there, else behind all of them. */
+static int
+replace_item (struct vhdx *h, enum item_kind kind, const void *content,
+              uint32_t len, struct v2v_error **err)
+{
+  CLEANUP_FREE uint8_t *table = malloc (VHDX_METADATA_TABLE_SIZE);
+  struct sectors s = { .bytes = NULL };
+  uint64_t end, offset;
+  uint8_t *p;
+  int r;
+
+  if (table == NULL)
+    return v2v_fail_nomem (err);
+  if (vhdx_file_read (h, table, VHDX_METADATA_TABLE_SIZE, h->metadata.offset,
+                      err) == -1)
+    return -1;
+  p = find_entry (table, kind, &end);
+  if (p == NULL)
+    return v2v_fail (err, V2V_ERR_FORMAT, "metadata: item '%s' is missing",
+                     known[kind].name);
+  offset = v2v_le32 (p + 16);
+  if (len > v2v_le32 (p + 20)) {
+    offset = (end + 7) & ~UINT64_C (7);
+    if (!v2v_range_inside (offset, len, h->metadata.length) ||
+        offset > UINT32_MAX)
+      return v2v_fail (err, V2V_ERR_UNSUPPORTED,
+                       "metadata: no room for a %s of %" PRIu32 " bytes",
+                       known[kind].name, len);
+  }
+  v2v_put_le32 (p + 16, (uint32_t) offset);
+  v2v_put_le32 (p + 20, len);
+  r = read_sectors (h, offset, len, &s, err);
+  if (r == 0) {
+    memcpy (s.bytes + (offset - s.first), content, len);
+    r = commit_item (h, table, (size_t) (p - table), &s, err);
+  }
+  free (s.bytes);
+  return r;
+}
+
+int
+vhdx_replace_page83 (struct vhdx *h, const struct v2v_guid *id,
+                     struct v2v_error **err)
+{
+  uint8_t bytes[16];
+
+  v2v_guid_to_mixed (id, bytes);
+  return replace_item (h, ITEM_PAGE83, bytes, sizeof bytes, err);
+}
+
+int
+vhdx_replace_locator (struct vhdx *h, const struct vhdx_locator *l,
+                      struct v2v_error **err)
+{
+  CLEANUP_FREE uint8_t *bytes = NULL;
+  size_t len = 0;
+
+  return vhdx_encode_locator (l, &bytes, &len, err) == -1
+             ? -1
+             : replace_item (h, ITEM_LOCATOR, bytes, (uint32_t) len, err);
+}

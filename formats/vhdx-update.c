@@ -98,6 +98,7 @@ vhdx_open_rw (void *vh, struct v2v_io *file, const struct v2v_open_opts *opts,
   if (!v2v_io_is_writable (file))
     return v2v_fail (err, V2V_ERR_USAGE, "is open for reading only");
   h->cache.pin_dirty = true;
+  h->keep_data_guid = opts != NULL && opts->keep_content_id;
   if (vhdx_log_load (h, opts != NULL && opts->force, err) == -1)
     return -1;
   /* Before anything is written: is the rest sound, with the log applied? */
@@ -271,9 +272,9 @@ dirty_sectors (struct vhdx *h, size_t *ret_n, struct v2v_error **err)
 }
 
 /* Steps 1 to 4 of the comment on top, for as much as one entry holds. */
-static int
-commit_round (struct vhdx *h, const struct vhdx_log_write *writes, size_t n,
-              struct v2v_error **err)
+int
+vhdx_update_commit_round (struct vhdx *h, const struct vhdx_log_write *writes,
+                          size_t n, struct v2v_error **err)
 {
   struct vhdx_header next = h->headers[h->current];
 
@@ -308,7 +309,7 @@ vhdx_update_commit (struct vhdx *h, struct v2v_error **err)
   for (size_t i = 0; i < n;) {
     const size_t round = (size_t) v2v_min_u64 (n - i, vhdx_log_capacity (h));
 
-    if (commit_round (h, writes + i, round, err) == -1) {
+    if (vhdx_update_commit_round (h, writes + i, round, err) == -1) {
       /* If the header knows the log's GUID, a second entry over this one
        * would leave a log without a valid sequence. */
       h->failed = true;

@@ -138,6 +138,9 @@ vhdx_info (const void *vh, struct v2v_image_info *ret)
   ret->has_parent = h->geometry.has_parent;
   ret->parent_id = h->geometry.has_parent ? h->parent_id : NULL;
   ret->parent_name = h->locator.shown;
+  ret->parent_relative_path = vhdx_locator_find (&h->locator, "relative_path");
+  ret->parent_absolute_path =
+      vhdx_locator_find (&h->locator, "absolute_win32_path");
   ret->creator = h->creator;
   ret->dirty = h->log.dirty;
 }
@@ -302,6 +305,8 @@ const struct v2v_image_ops v2v_vhdx_ops = {
   .write = vhdx_write,
   .zero = vhdx_zero,
   .reserve = vhdx_reserve,
+  .set_identity = vhdx_set_identity,
+  .set_parent = vhdx_set_parent,
   .flush = vhdx_flush,
   .finish = vhdx_finish,
   .close = vhdx_close,
