@@ -60,6 +60,20 @@ int customize_set_assignment (struct customize *c, const char *path,
 int customize_put_nic (struct v2v_str *s, const struct v2v_profile_nic *n,
                        size_t i, const char *indent, bool netplan);
 
+/* "de-DE" as "de_DE.UTF-8"; what is of another form stays.  The caller frees.
+ */
+char *customize_posix_locale (const char *s);
+
+/* The files of a NoCloud seed.  With c->g NULL (a medium, for a guest that
+ * nobody looked into) the scripts of the profile and its locale go into
+ * USER too: there is no other way to bring them.  OLD: the user-data of an
+ * earlier seed, whose salts are kept, or NULL.  INSTANCE: the instance-id;
+ * NULL = a digest of the rest.  NETWORK stays empty unless WITH_NETWORK. */
+int customize_seed_texts (struct customize *c, const char *old,
+                          const char *instance, bool with_network,
+                          struct v2v_str *user, struct v2v_str *meta,
+                          struct v2v_str *network, struct v2v_error **err);
+
 /* Does cloud-init make this guest at its next start?  1 = yes. */
 int customize_linux_wants_seed (struct customize *c, struct v2v_error **err);
 int customize_linux_seed (struct customize *c, bool *ret_network,

@@ -179,7 +179,7 @@ put_user (struct customize *c, struct v2v_str *s, const char *old_seed,
       put_member (s, "    ", "homedir", u->home) == -1 ||
       put_member (s, "    ", "shell",
                   u->shell == NULL && strcmp (name, "root") != 0 &&
-                          v2v_guest_exists (c->g, "/bin/bash")
+                          c->g != NULL && v2v_guest_exists (c->g, "/bin/bash")
                       ? "/bin/bash"
                       : u->shell) == -1 ||
       (u->uid > 0 &&
@@ -245,6 +245,12 @@ put_config (struct customize *c, struct v2v_str *s, const char *old,
   }
   if (put_member (s, "", "timezone", p->time_zone_iana) == -1)
     return v2v_fail_nomem (err);
+  if (c->g == NULL && p->locale != NULL) {
+    CLEANUP_FREE char *locale = customize_posix_locale (p->locale);
+
+    if (locale == NULL || put_member (s, "", "locale", locale) == -1)
+      return v2v_fail_nomem (err);
+  }
   if (put_users (c, s, old, err) == -1)
     return -1;
   if (p->os_linux.packages != NULL && p->os_linux.packages[0] != NULL &&
@@ -277,16 +283,56 @@ part_type (const struct v2v_profile_file *f)
   return NULL;
 }
 
-/* Ours, then the user's own, whose keys replace ours. */
 #define BOUNDARY "==v2v-profile=="
+
+/* One part of the archive.  NAME, if not NULL, is what it is called in the
+ * guest: scripts run in the order of their names. */
+static int
+put_part (struct v2v_str *s, const struct v2v_profile_file *f, const char *type,
+          const char *name, struct v2v_error **err)
+{
+  if (v2v_str_printf (s,
+                      "\n--%s\nContent-Type: %s; charset=\"utf-8\"\n"
+                      "Content-Transfer-Encoding: base64\n",
+                      BOUNDARY, type) == -1 ||
+      (name != NULL &&
+       v2v_str_printf (s, "Content-Disposition: attachment; filename=\"%s\"\n",
+                       name) == -1) ||
+      v2v_str_append (s, "\n") == -1 ||
+      customize_base64 (s, f->text, f->len, true) == -1 ||
+      v2v_str_append (s, "\n") == -1)
+    return v2v_fail_nomem (err);
+  return 0;
+}
+
+static int
+put_script (struct v2v_str *s, const struct v2v_profile_file *f, size_t i,
+            struct v2v_error **err)
+{
+  CLEANUP_FREE char *safe = v2v_safe_name (f->name), *name = NULL;
+
+  if (f->len < 2 || memcmp (f->text, "#!", 2) != 0)
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "%s: a script that cloud-init runs needs a first line "
+                     "\"#!...\"",
+                     f->path);
+  if (safe == NULL || asprintf (&name, "v2v-%03zu-%s", i + 1, safe) == -1) {
+    name = NULL;
+    return v2v_fail_nomem (err);
+  }
+  return put_part (s, f, "text/x-shellscript", name, err);
+}
+
+/* Ours, then the user's own, whose keys replace ours, then SCRIPTS of the
+ * profile. */
 static int
 put_archive (const struct v2v_profile *p, const struct v2v_str *ours,
-             struct v2v_str *s, struct v2v_error **err)
+             bool scripts, struct v2v_str *s, struct v2v_error **err)
 {
   const struct v2v_profile_file *f = &p->os_linux.user_data;
-  const char *type = part_type (f);
+  const char *type = f->path != NULL ? part_type (f) : NULL;
 
-  if (type == NULL)
+  if (f->path != NULL && type == NULL)
     return v2v_fail (err, V2V_ERR_USAGE,
                      "%s: no user-data that cloud-init knows: expected a first "
                      "line \"#cloud-config\" or \"#!...\"",
@@ -297,14 +343,14 @@ put_archive (const struct v2v_profile *p, const struct v2v_str *ours,
                       "Content-Type: text/cloud-config; charset=\"utf-8\"\n"
                       "Content-Transfer-Encoding: 8bit\n\n",
                       BOUNDARY, BOUNDARY) == -1 ||
-      v2v_str_append_len (s, ours->ptr, ours->len) == -1 ||
-      v2v_str_printf (s,
-                      "\n--%s\nContent-Type: %s; charset=\"utf-8\"\n"
-                      "Content-Transfer-Encoding: base64\n\n",
-                      BOUNDARY, type) == -1 ||
-      customize_base64 (s, f->text, f->len, true) == -1 ||
-      v2v_str_append (s, "\n") == -1 ||
-      v2v_str_printf (s, "\n--%s--\n", BOUNDARY) == -1)
+      v2v_str_append_len (s, ours->ptr, ours->len) == -1)
+    return v2v_fail_nomem (err);
+  if (type != NULL && put_part (s, f, type, NULL, err) == -1)
+    return -1;
+  for (size_t i = 0; scripts && i < p->nr_scripts; ++i)
+    if (put_script (s, &p->scripts[i], i, err) == -1)
+      return -1;
+  if (v2v_str_printf (s, "\n--%s--\n", BOUNDARY) == -1)
     return v2v_fail_nomem (err);
   return 0;
 }
@@ -326,11 +372,12 @@ put_network (const struct v2v_profile *p, struct v2v_str *s,
 /* ---- the seed ---- */
 
 /* The same seed is the same instance: the id is a digest of what it says, so
- * that a changed seed is applied and an unchanged one is not. */
+ * that a changed seed is applied and an unchanged one is not; or it is
+ * INSTANCE. */
 static int
-put_meta (const struct v2v_profile *p, const struct v2v_str *user,
-          const struct v2v_str *network, struct v2v_str *s,
-          struct v2v_error **err)
+put_meta (const struct v2v_profile *p, const char *instance,
+          const struct v2v_str *user, const struct v2v_str *network,
+          struct v2v_str *s, struct v2v_error **err)
 {
   CLEANUP_WIPE_STR struct v2v_str all = V2V_STR_INIT;
   uint8_t hash[V2V_SHA256_SIZE];
@@ -345,7 +392,8 @@ put_meta (const struct v2v_profile *p, const struct v2v_str *user,
   v2v_sha256 (all.ptr, all.len, hash);
   v2v_hex (hash, sizeof hash, hex);
   hex[32] = '\0';
-  if (v2v_str_printf (s, "instance-id: \"v2v-%s\"\n", hex) == -1 ||
+  if (v2v_str_printf (s, "instance-id: \"v2v-%s\"\n",
+                      instance ? instance : hex) == -1 ||
       (name != NULL && strcmp (name, "*") != 0 &&
        put_member (s, "", "local-hostname", name) == -1))
     return v2v_fail_nomem (err);
@@ -365,23 +413,37 @@ write_seed (struct customize *c, const char *name, const struct v2v_str *s,
 }
 
 int
+customize_seed_texts (struct customize *c, const char *old,
+                      const char *instance, bool with_network,
+                      struct v2v_str *user, struct v2v_str *meta,
+                      struct v2v_str *network, struct v2v_error **err)
+{
+  CLEANUP_WIPE_STR struct v2v_str ours = V2V_STR_INIT;
+  const bool scripts = c->g == NULL && c->p->nr_scripts > 0;
+  const bool archive = scripts || c->p->os_linux.user_data.path != NULL;
+
+  if (put_config (c, archive ? &ours : user, old, err) == -1 ||
+      (archive && put_archive (c->p, &ours, scripts, user, err) == -1) ||
+      (with_network && put_network (c->p, network, err) == -1))
+    return -1;
+  return put_meta (c->p, instance, user, network, meta, err);
+}
+
+int
 customize_linux_seed (struct customize *c, bool *ret_network,
                       struct v2v_error **err)
 {
-  CLEANUP_WIPE_STR struct v2v_str user = V2V_STR_INIT, ours = V2V_STR_INIT;
+  CLEANUP_WIPE_STR struct v2v_str user = V2V_STR_INIT;
   CLEANUP_STR struct v2v_str meta = V2V_STR_INIT, network = V2V_STR_INIT;
   CLEANUP_WIPE_TEXT char *old =
       v2v_guest_read_text (c->g, SEED "/user-data", NULL);
-  const bool own = c->p->os_linux.user_data.path != NULL;
   const int disabled = network_is_disabled (c, err);
 
-  if (disabled == -1 || put_config (c, own ? &ours : &user, old, err) == -1 ||
-      (own && put_archive (c->p, &ours, &user, err) == -1))
+  if (disabled == -1)
     return -1;
   *ret_network = c->p->nr_nics > 0 && disabled == 0;
-  if (*ret_network && put_network (c->p, &network, err) == -1)
-    return -1;
-  if (put_meta (c->p, &user, &network, &meta, err) == -1 ||
+  if (customize_seed_texts (c, old, NULL, *ret_network, &user, &meta, &network,
+                            err) == -1 ||
       v2v_guest_mkdir (c->g, SEED, 0755, err) == -1 ||
       write_seed (c, "meta-data", &meta, err) == -1 ||
       write_seed (c, "user-data", &user, err) == -1 ||

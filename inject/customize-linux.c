@@ -414,8 +414,8 @@ set_time_zone (struct customize *c, struct v2v_error **err)
 /* ---- the locale ---- */
 
 /* "de-DE" as "de_DE.UTF-8". */
-static char *
-posix_locale (const char *s)
+char *
+customize_posix_locale (const char *s)
 {
   char *out;
 
@@ -488,7 +488,7 @@ customize_linux_locale (struct customize *c, struct v2v_error **err)
     { "/etc/sysconfig/language", "RC_LANG", true, true },
     { "/etc/locale.conf", "LANG", false, false },
   };
-  CLEANUP_FREE char *locale = posix_locale (c->p->locale);
+  CLEANUP_FREE char *locale = customize_posix_locale (c->p->locale);
   char quoted[80];
 
   if (locale == NULL)

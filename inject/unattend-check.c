@@ -162,10 +162,26 @@ static const struct rule firewall[] = {
   { NULL, GROUP, 0, NULL },
 };
 
+static const struct rule dns_client[] = {
+  { "DNSDomain", TEXT, 255, NULL },
+  { "DNSSuffixSearchOrder", OPEN, 0, NULL },
+  { "Interfaces", OPEN, 0, NULL },
+  { "UseDomainNameDevolution", BOOL, 0, NULL },
+  { NULL, GROUP, 0, NULL },
+};
+
+static const struct rule tcpip[] = {
+  { "IcmpRedirectsEnabled", BOOL, 0, NULL },
+  { "Interfaces", OPEN, 0, NULL },
+  { NULL, GROUP, 0, NULL },
+};
+
 static const struct component components[] = {
+  { "Microsoft-Windows-DNS-Client", dns_client },
   { "Microsoft-Windows-Deployment", deployment },
   { "Microsoft-Windows-International-Core", international },
   { "Microsoft-Windows-Shell-Setup", shell_setup },
+  { "Microsoft-Windows-TCPIP", tcpip },
   { "Microsoft-Windows-TerminalServices-LocalSessionManager",
     terminal_services },
   { "Microsoft-Windows-UnattendedJoin", unattended_join },

@@ -28,6 +28,8 @@
 #define DEPLOY   "Microsoft-Windows-Deployment"
 #define TERMINAL "Microsoft-Windows-TerminalServices-LocalSessionManager"
 #define FIREWALL "Networking-MPSSVC-Svc"
+#define TCPIP    "Microsoft-Windows-TCPIP"
+#define DNS      "Microsoft-Windows-DNS-Client"
 
 #define SPECIALIZE "specialize"
 #define OOBE       "oobeSystem"
@@ -41,6 +43,7 @@ struct unattend {
   const struct v2v_profile *p;
   const struct v2v_os *os;
   struct v2v_findings *f;
+  bool network; /* the cards of the profile as well */
 };
 
 const char *
@@ -375,6 +378,145 @@ put_synchronous (struct unattend *u, struct v2v_error **err)
                                       commands, MAX_RUN_SYNCHRONOUS, err);
 }
 
+/* ---- the network, which only media bring this way ---- */
+
+/* VALUES as items NAME of the new list LIST, numbered from 1. */
+static int
+add_values (struct v2v_xml_node *parent, const char *list, const char *name,
+            const v2v_strings values, struct v2v_error **err)
+{
+  struct v2v_xml_node *l, *n;
+  char key[24];
+
+  if (values == NULL || values[0] == NULL)
+    return 0;
+  l = v2v_xml_add (parent, list, NULL, err);
+  for (size_t i = 0; l != NULL && values[i] != NULL; ++i) {
+    snprintf (key, sizeof key, "%zu", i + 1);
+    n = v2v_xml_add (l, name, values[i], err);
+    if (n == NULL ||
+        v2v_xml_set_attr (n, UNATTEND_WCM, "wcm", "action", "add", err) == -1 ||
+        v2v_xml_set_attr (n, UNATTEND_WCM, "wcm", "keyValue", key, err) == -1)
+      return -1;
+  }
+  return l == NULL ? -1 : 0;
+}
+
+static int
+add_route (struct v2v_xml_node *list, size_t number, const char *to,
+           const char *via, const uint32_t *metric, struct v2v_error **err)
+{
+  struct v2v_xml_node *n = add_item (list, "Route", err);
+  char text[24], metric_text[16];
+
+  snprintf (text, sizeof text, "%zu", number);
+  snprintf (metric_text, sizeof metric_text, "%u", metric ? *metric : 0);
+  return n == NULL || v2v_xml_add (n, "Identifier", text, err) == NULL ||
+                 (metric != NULL &&
+                  v2v_xml_add (n, "Metric", metric_text, err) == NULL) ||
+                 v2v_xml_add (n, "NextHopAddress", via, err) == NULL ||
+                 v2v_xml_add (n, "Prefix", to, err) == NULL
+             ? -1
+             : 0;
+}
+
+static int
+add_routes (struct v2v_xml_node *parent, const struct v2v_profile_nic *nic,
+            struct v2v_error **err)
+{
+  struct v2v_xml_node *list;
+  size_t n = 0;
+
+  if ((nic->gateways == NULL || nic->gateways[0] == NULL) &&
+      nic->nr_routes == 0)
+    return 0;
+  list = v2v_xml_add (parent, "Routes", NULL, err);
+  if (list == NULL)
+    return -1;
+  for (char **g = nic->gateways; g != NULL && *g != NULL; ++g)
+    if (add_route (list, n++, strchr (*g, ':') ? "::/0" : "0.0.0.0/0", *g, NULL,
+                   err) == -1)
+      return -1;
+  for (size_t i = 0; i < nic->nr_routes; ++i) {
+    const struct v2v_profile_route *r = &nic->routes[i];
+
+    if (add_route (list, n++, r->to, r->via, r->has_metric ? &r->metric : NULL,
+                   err) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* A card is known by its address, with '-' between the bytes. */
+static struct v2v_xml_node *
+add_interface (struct v2v_xml_node *list, const char *mac,
+               struct v2v_error **err)
+{
+  struct v2v_xml_node *n = add_item (list, "Interface", err);
+  char id[24];
+
+  snprintf (id, sizeof id, "%s", mac);
+  for (char *p = id; *p != '\0'; ++p)
+    *p = *p == ':'                ? '-'
+         : *p >= 'a' && *p <= 'f' ? (char) (*p - 'a' + 'A')
+                                  : *p;
+  return n == NULL || v2v_xml_add (n, "Identifier", id, err) == NULL ? NULL : n;
+}
+
+static int
+add_dhcp (struct v2v_xml_node *interface, const char *group, bool on,
+          struct v2v_error **err)
+{
+  struct v2v_xml_node *n = v2v_xml_add (interface, group, NULL, err);
+
+  return n == NULL || v2v_xml_add (n, "DhcpEnabled", on ? "true" : "false",
+                                   err) == NULL
+             ? -1
+             : 0;
+}
+
+/* Source: Microsoft-Windows-TCPIP and Microsoft-Windows-DNS-Client of the
+ * "Unattended Windows Setup Reference". */
+static int
+put_cards (struct unattend *u, struct v2v_error **err)
+{
+  struct v2v_xml_node *ip, *dns = NULL, *n;
+  const struct v2v_profile *p = u->p;
+
+  if (!u->network || p->nr_nics == 0)
+    return 0;
+  n = component (u, SPECIALIZE, TCPIP, err);
+  if (n == NULL)
+    return -1;
+  if (v2v_xml_child (n, UNATTEND_NS, "Interfaces") != NULL)
+    return conflict (u, "Interfaces", err);
+  ip = v2v_xml_add (n, "Interfaces", NULL, err);
+  for (size_t i = 0; i < p->nr_nics; ++i) {
+    const struct v2v_profile_nic *nic = &p->nics[i];
+
+    n = ip != NULL ? add_interface (ip, nic->mac, err) : NULL;
+    if (n == NULL || add_dhcp (n, "Ipv4Settings", nic->dhcp4, err) == -1 ||
+        add_dhcp (n, "Ipv6Settings", nic->dhcp6, err) == -1 ||
+        add_values (n, "UnicastIpAddresses", "IpAddress", nic->addresses,
+                    err) == -1 ||
+        add_routes (n, nic, err) == -1)
+      return -1;
+    if (nic->dns == NULL || nic->dns[0] == NULL)
+      continue;
+    if (dns == NULL) {
+      n = component (u, SPECIALIZE, DNS, err);
+      if (n != NULL && v2v_xml_child (n, UNATTEND_NS, "Interfaces") != NULL)
+        return conflict (u, "DNS Interfaces", err);
+      dns = n != NULL ? v2v_xml_add (n, "Interfaces", NULL, err) : NULL;
+    }
+    n = dns != NULL ? add_interface (dns, nic->mac, err) : NULL;
+    if (n == NULL || add_values (n, "DNSServerSearchOrder", "IpAddress",
+                                 nic->dns, err) == -1)
+      return -1;
+  }
+  return 0;
+}
+
 /* ---- oobeSystem ---- */
 
 /* "de_DE.UTF-8" as "de-DE"; a locale of neither form stays. */
@@ -578,8 +720,8 @@ put_all (struct unattend *u, struct v2v_error **err)
   struct v2v_xml_node *c;
 
   if (put_identity (u, err) == -1 || put_join (u, err) == -1 ||
-      put_synchronous (u, err) == -1 || put_remote_desktop (u, err) == -1 ||
-      put_locales (u, err) == -1)
+      put_cards (u, err) == -1 || put_synchronous (u, err) == -1 ||
+      put_remote_desktop (u, err) == -1 || put_locales (u, err) == -1)
     return -1;
   c = component (u, OOBE, SHELL, err);
   return c == NULL || put_accounts (u, c, err) == -1 ||
@@ -591,13 +733,17 @@ put_all (struct unattend *u, struct v2v_error **err)
              : 0;
 }
 
-char *
-unattend_make (const struct v2v_profile *p, const struct v2v_os *os,
-               struct v2v_findings *f, size_t *ret_len, struct v2v_error **err)
+static char *
+make (const struct v2v_profile *p, const struct v2v_os *os, bool network,
+      struct v2v_findings *f, size_t *ret_len, struct v2v_error **err)
 {
   const struct v2v_profile_file *own = &p->windows.answer_file;
   struct unattend u = {
-    .arch = unattend_architecture (os->arch), .p = p, .os = os, .f = f
+    .arch = unattend_architecture (os->arch),
+    .p = p,
+    .os = os,
+    .f = f,
+    .network = network,
   };
   CLEANUP_XML struct v2v_xml *doc = NULL;
   char *text;
@@ -636,4 +782,19 @@ unattend_make (const struct v2v_profile *p, const struct v2v_os *os,
     }
   }
   return text;
+}
+
+char *
+unattend_make (const struct v2v_profile *p, const struct v2v_os *os,
+               struct v2v_findings *f, size_t *ret_len, struct v2v_error **err)
+{
+  return make (p, os, false, f, ret_len, err);
+}
+
+char *
+unattend_make_for_medium (const struct v2v_profile *p, const struct v2v_os *os,
+                          struct v2v_findings *f, size_t *ret_len,
+                          struct v2v_error **err)
+{
+  return make (p, os, true, f, ret_len, err);
 }

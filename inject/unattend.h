@@ -30,6 +30,12 @@ char *unattend_make (const struct v2v_profile *p, const struct v2v_os *os,
                      struct v2v_findings *f, size_t *ret_len,
                      struct v2v_error **err);
 
+/* The same for a medium in a drive: with the network, which a disk gets in
+ * other ways. */
+char *unattend_make_for_medium (const struct v2v_profile *p,
+                                const struct v2v_os *os, struct v2v_findings *f,
+                                size_t *ret_len, struct v2v_error **err);
+
 /* sysprep.inf of XP and 2003. */
 char *unattend_make_inf (const struct v2v_profile *p, struct v2v_findings *f,
                          size_t *ret_len, struct v2v_error **err);
