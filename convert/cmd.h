@@ -192,6 +192,7 @@ extern const struct v2v_command cmd_convert;
 extern const struct v2v_command cmd_copy;
 extern const struct v2v_command cmd_customize;
 extern const struct v2v_command cmd_digest;
+extern const struct v2v_command cmd_disk;
 extern const struct v2v_command cmd_doctor;
 extern const struct v2v_command cmd_info;
 extern const struct v2v_command cmd_inspect;
@@ -199,5 +200,6 @@ extern const struct v2v_command cmd_library;
 extern const struct v2v_command cmd_map;
 extern const struct v2v_command cmd_profile;
 extern const struct v2v_command cmd_template;
+extern const struct v2v_command cmd_vm;
 
 #endif /* V2V_CMD_H */

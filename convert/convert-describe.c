@@ -13,84 +13,15 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
+#include "library/describe.h"
 #include "convert/convert-internal.h"
 
 static void
-cleanup_json (struct v2v_json **j)
+cleanup_files (struct v2v_described *f)
 {
-  v2v_json_free (*j);
+  v2v_described_clear (f);
 }
-#define CLEANUP_JSON __attribute__ ((cleanup (cleanup_json)))
-
-/* NAME.json, New-NAME.ps1, Import-NAME-SCVMM.ps1. */
-#define NR_TEXTS 3
-
-/* The files of the folder, for the report. */
-struct files {
-  struct v2v_report_file *list; /* borrows from below and from the plan */
-  size_t n;
-  char *names[NR_TEXTS];
-  char hex[NR_TEXTS][2 * V2V_SHA256_SIZE + 1];
-  size_t nr_texts;
-};
-
-static void
-files_free (struct files *f)
-{
-  for (size_t i = 0; i < NR_TEXTS; ++i)
-    free (f->names[i]);
-  free (f->list);
-}
-#define CLEANUP_FILES __attribute__ ((cleanup (files_free)))
-
-/* Write TEXT as PREFIX NAME SUFFIX, and note it for the report. */
-static int
-write_text (struct conversion *c, struct files *f, const char *text,
-            const char *prefix, const char *suffix, struct v2v_error **err)
-{
-  const size_t len = strlen (text);
-  uint8_t digest[V2V_SHA256_SIZE];
-  char *name, *hex = f->hex[f->nr_texts];
-
-  if (asprintf (&name, "%s%s%s", prefix, c->plan->safe_name, suffix) == -1)
-    return v2v_fail_nomem (err);
-  f->names[f->nr_texts++] = name;
-  v2v_sha256 (text, len, digest);
-  v2v_hex (digest, sizeof digest, hex);
-  f->list[f->n++] =
-      (struct v2v_report_file){ .name = name, .bytes = len, .sha256 = hex };
-  return v2v_deposit_write (c->deposit, name, text, len, err);
-}
-
-static char *
-dump (const struct v2v_json *o, struct v2v_error **err)
-{
-  char *text = v2v_json_ok (o) ? v2v_json_dump (o, 2) : NULL;
-
-  if (text == NULL)
-    v2v_fail_nomem (err);
-  return text;
-}
-
-static int
-write_descriptions (struct conversion *c, struct files *f,
-                    struct v2v_error **err)
-{
-  CLEANUP_JSON struct v2v_json *o = v2v_hyperv_to_json (c->plan, c->machine);
-  CLEANUP_FREE char *json = dump (o, err);
-  CLEANUP_FREE char *script = NULL, *scvmm = NULL;
-
-  if (json == NULL || write_text (c, f, json, "", ".json", err) == -1)
-    return -1;
-  script = v2v_hyperv_script (c->plan, err);
-  if (script == NULL || write_text (c, f, script, "New-", ".ps1", err) == -1)
-    return -1;
-  scvmm = v2v_hyperv_scvmm_script (c->plan, err);
-  if (scvmm == NULL ||
-      write_text (c, f, scvmm, "Import-", "-SCVMM.ps1", err) == -1)
-    return -1;
-  return 0;
-}
+#define CLEANUP_FILES __attribute__ ((cleanup (cleanup_files)))
 
 /* ---- the report ---- */
 
@@ -174,25 +105,6 @@ fill_report (const struct conversion *c, struct v2v_report *r)
   }
 }
 
-static int
-write_reports (struct conversion *c, const struct v2v_report *report,
-               struct v2v_convert_result *result, struct v2v_error **err)
-{
-  CLEANUP_FREE char *json = NULL;
-
-  result->report = v2v_report_to_json (report);
-  json = dump (result->report, err);
-  if (json == NULL ||
-      v2v_deposit_write_private (c->deposit, "report.json", json, strlen (json),
-                                 err) == -1)
-    return -1;
-  result->text = v2v_report_to_text (report, err);
-  if (result->text == NULL)
-    return -1;
-  return v2v_deposit_write (c->deposit, "report.txt", result->text,
-                            strlen (result->text), err);
-}
-
 /* The folder is about to be published. */
 static void
 forget_done (struct conversion *c)
@@ -247,13 +159,14 @@ convert_describe (struct conversion *c, const char *started, double seconds,
 {
   const size_t n = c->plan->nr_disks;
   CLEANUP_FREE struct v2v_report_disk *disks = calloc (n + 1, sizeof *disks);
-  CLEANUP_FILES struct files files = { 0 };
+  CLEANUP_FILES struct v2v_described files = { 0 };
   struct v2v_report report;
   size_t nr_parents;
 
   if (add_parents (c, &nr_parents, err) == -1)
     return -1;
-  files.list = calloc (n + nr_parents + NR_TEXTS, sizeof *files.list);
+  files.list =
+      calloc (n + nr_parents + V2V_DESCRIBE_NR_TEXTS, sizeof *files.list);
   if (disks == NULL || files.list == NULL)
     return v2v_fail_nomem (err);
   for (size_t i = 0; i < n; ++i) {
@@ -268,7 +181,7 @@ convert_describe (struct conversion *c, const char *started, double seconds,
         .bytes = disks[i].parents[k].file_bytes,
       };
   }
-  if (write_descriptions (c, &files, err) == -1)
+  if (v2v_describe_machine (c->deposit, c->plan, c->machine, &files, err) == -1)
     return -1;
   fill_report (c, &report);
   report.started = started;
@@ -278,7 +191,8 @@ convert_describe (struct conversion *c, const char *started, double seconds,
   report.nr_disks = n;
   report.files = files.list;
   report.nr_files = files.n;
-  if (write_reports (c, &report, result, err) == -1)
+  if (v2v_describe_report (c->deposit, &report, &result->report, &result->text,
+                           err) == -1)
     return -1;
   forget_done (c);
   return 0;

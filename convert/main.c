@@ -30,6 +30,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_copy,
   &cmd_customize,
   &cmd_digest,
+  &cmd_disk,
   &cmd_doctor,
   &cmd_info,
   &cmd_inspect,
@@ -37,6 +38,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_map,
   &cmd_profile,
   &cmd_template,
+  &cmd_vm,
   NULL
 };
 /* clang-format on */
