@@ -93,7 +93,7 @@ static const struct cmd_option options[] = {
     "what --seed-profile is for: linux (cloud-init) or windows (an\n"
     "answer file); by default what the machine tells" },
   { "seed-profile", OPT_SEED_PROFILE, "FILE",
-    "how the guest shall be (see v2v-profile(5)), on a medium in a\n"
+    "how the guest shall be (see v2v-guest-profile(5)), on a medium in a\n"
     "CD drive that it reads when it first starts" },
   { "subformat", OPT_SUBFORMAT, "KIND", "dynamic (default) or fixed" },
   { "switch", OPT_SWITCH, "SWITCH",
