@@ -5,5 +5,6 @@
 . "$abs_top_srcdir/tests/functions.sh"
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
 . "$abs_top_srcdir/tests/guests/prove-guest.sh"
-prove --initramfs-by kept --suite bullseye --storage luks --network netplan \
+# A passphrase needs a keyboard before the root is there: its driver is missing.
+prove --initramfs-by rebuilt --suite bullseye --storage luks --network netplan \
     --controller lsilogic
