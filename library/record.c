@@ -368,13 +368,47 @@ parse_flag (enum v2v_tristate *to, const char *text, char why[RECORD_WHY])
   return 0;
 }
 
+/* The text of an element has no blanks at its ends when it is read: so it has
+ * none before, else a document would differ from itself. */
+static char *
+trimmed (const char *text)
+{
+  static const char blanks[] = " \t\r\n";
+  size_t n;
+
+  text += strspn (text, blanks);
+  n = strlen (text);
+  while (n > 0 && strchr (blanks, text[n - 1]) != NULL)
+    --n;
+  return strndup (text, n);
+}
+
+/* Check TEXT, and take it over as *TO: 0, 1 or -1 as record_parse. */
+static int
+take_text (const struct field *f, char **to, char *text, char why[RECORD_WHY])
+{
+  const char *expected;
+
+  if (text == NULL)
+    return -1;
+  expected = check_text (f, text, why);
+  if (expected == NULL) {
+    *to = text;
+    return 0;
+  }
+  if (expected != why)
+    snprintf (why, RECORD_WHY, "%s", expected);
+  free (text);
+  return 1;
+}
+
 int
 record_parse (const struct field *f, void *base, const char *text,
               char why[RECORD_WHY])
 {
   void *v = value_of (f, base);
-  const char *expected;
   char *copy;
+  int r;
 
   switch (f->kind) {
   case FIELD_NUMBER:
@@ -385,18 +419,13 @@ record_parse (const struct field *f, void *base, const char *text,
     return parse_flag (v, text, why);
   case FIELD_TEXT:
   case FIELD_LINES:
-    expected = check_text (f, text, why);
-    if (expected != NULL) {
-      if (expected != why)
-        snprintf (why, RECORD_WHY, "%s", expected);
-      return 1;
+    r = take_text (
+        f, &copy, f->kind == FIELD_LINES ? trimmed (text) : strdup (text), why);
+    if (r == 0) {
+      free (*(char **) v);
+      *(char **) v = copy;
     }
-    copy = strdup (text);
-    if (copy == NULL)
-      return -1;
-    free (*(char **) v);
-    *(char **) v = copy;
-    return 0;
+    return r;
   case FIELD_SECRET:
   case FIELD_GROUP:
   case FIELD_LIST:
@@ -412,28 +441,28 @@ record_add_word (const struct field *f, void *base, const char *text,
                  char why[RECORD_WHY])
 {
   char ***list = value_of (f, base);
-  const char *expected = check_text (f, text, why);
   size_t n = 0;
-  char **p;
+  char **p, *word;
+  int r;
 
-  if (expected != NULL) {
-    if (expected != why)
-      snprintf (why, RECORD_WHY, "%s", expected);
-    return 1;
-  }
   while (*list != NULL && (*list)[n] != NULL)
     ++n;
   if (n >= RECORD_MAX_ITEMS) {
     snprintf (why, RECORD_WHY, "up to %d of them", RECORD_MAX_ITEMS);
     return 1;
   }
+  r = take_text (f, &word, trimmed (text), why);
+  if (r != 0)
+    return r;
   p = reallocarray (*list, n + 2, sizeof *p);
-  if (p == NULL)
+  if (p == NULL) {
+    free (word);
     return -1;
+  }
   *list = p;
+  p[n] = word;
   p[n + 1] = NULL;
-  p[n] = strdup (text);
-  return p[n] == NULL ? -1 : 0;
+  return 0;
 }
 
 static char *

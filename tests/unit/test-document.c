@@ -482,6 +482,34 @@ test_every_kind_of_field_is_set_by_its_path (void **state)
 }
 
 static void
+test_blanks_at_the_ends_of_element_texts_are_never_kept (void **state)
+{
+  struct v2v_document *d = parse (HARDWARE ("", "")), *again;
+  struct v2v_document_changes c;
+  struct v2v_error *err = NULL;
+  CLEANUP_FREE char *text = NULL;
+  size_t len;
+
+  (void) state;
+  assert_ok (v2v_document_set (d, "description", "  two\n  lines \n", &err),
+             err);
+  assert_ok (v2v_document_set (d, "tags", "a, b ,c", &err), err);
+  assert_string_equal (d->head.description, "two\n  lines");
+  assert_string_equal (d->head.tags[1], "b");
+  text = v2v_document_print (d, &len, &err);
+  again = parse (text);
+  assert_ok (v2v_document_diff (d, again, &c, &err), err);
+  assert_int_equal (c.len, 0);
+  v2v_document_changes_clear (&c);
+  assert_int_equal (v2v_document_set (d, "tags", "a, ,c", &err), -1);
+  assert_error (&err, V2V_ERR_USAGE, "1 to 255 characters");
+  assert_int_equal (v2v_document_set (d, "description", " \n", &err), -1);
+  assert_error (&err, V2V_ERR_USAGE, "1 to 16384 characters");
+  v2v_document_free (again);
+  v2v_document_free (d);
+}
+
+static void
 test_wrong_paths_and_values_are_told (void **state)
 {
   static const struct {
@@ -852,6 +880,7 @@ main (void)
     cmocka_unit_test (test_order_and_layout_do_not_change_the_canonical_text),
     cmocka_unit_test (test_a_saved_document_does_not_replace_another),
     cmocka_unit_test (test_every_kind_of_field_is_set_by_its_path),
+    cmocka_unit_test (test_blanks_at_the_ends_of_element_texts_are_never_kept),
     cmocka_unit_test (test_wrong_paths_and_values_are_told),
     cmocka_unit_test (test_differences_follow_names_not_places),
     cmocka_unit_test (
