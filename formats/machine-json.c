@@ -24,7 +24,7 @@ known_u64 (uint64_t v)
 }
 
 static const char *
-shares_name (enum v2v_shares s)
+shares_name (enum v2v_share_level s)
 {
   switch (s) {
   case V2V_SHARES_UNSET:

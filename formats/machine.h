@@ -103,7 +103,7 @@ struct v2v_property {
   bool user_configurable;
 };
 
-enum v2v_shares {
+enum v2v_share_level {
   V2V_SHARES_UNSET,
   V2V_SHARES_LOW,
   V2V_SHARES_NORMAL,
@@ -139,12 +139,12 @@ struct v2v_machine {
   enum v2v_tristate nested_virtualization;
   uint64_t cpu_reservation_mhz; /* 0 = none */
   uint64_t cpu_limit_mhz;       /* 0 = none */
-  enum v2v_shares cpu_shares;
+  enum v2v_share_level cpu_shares;
   unsigned cpu_shares_value;
   uint64_t memory_bytes;
   uint64_t memory_reservation_bytes;
   uint64_t memory_limit_bytes; /* 0 = none */
-  enum v2v_shares memory_shares;
+  enum v2v_share_level memory_shares;
   unsigned memory_shares_value;
 
   /* devices, each list in source order */

@@ -111,7 +111,7 @@ units (struct ovf_ctx *ctx, const struct ovf_item *it,
   return 0;
 }
 
-static enum v2v_shares
+static enum v2v_share_level
 shares (uint64_t weight, uint64_t normal)
 {
   if (weight == normal)

@@ -56,7 +56,7 @@ get_limit (struct v2v_vmx *vmx, const char *key)
 }
 
 static void
-get_shares (struct v2v_vmx *vmx, const char *key, enum v2v_shares *ret,
+get_shares (struct v2v_vmx *vmx, const char *key, enum v2v_share_level *ret,
             unsigned *ret_value)
 {
   const char *v = v2v_vmx_get (vmx, "%s", key);

@@ -584,7 +584,7 @@ static void
 test_shares_become_weights (void **state)
 {
   static const struct {
-    enum v2v_shares shares;
+    enum v2v_share_level shares;
     unsigned value, cpus, weight;
   } rows[] = {
     { V2V_SHARES_UNSET, 0, 1, 0 },
