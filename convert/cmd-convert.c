@@ -291,7 +291,7 @@ set_hardware (struct args *a, const char *arg, struct v2v_error **err)
 
   if (a->hardware != NULL)
     return v2v_fail (err, V2V_ERR_USAGE, "--hardware-profile is given twice");
-  a->hardware = document_open (arg, &kind, 1, err);
+  a->hardware = document_open (NULL, arg, &kind, 1, err);
   a->convert.hardware = a->hardware;
   return a->hardware == NULL ? -1 : 0;
 }

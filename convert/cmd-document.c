@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "formats/core/cleanup.h"
 #include "formats/core/io.h"
@@ -26,6 +27,9 @@ document_option (struct document_args *a, int c, const char *arg,
   case DOC_OPT_FROM:
     a->from = arg;
     return 1;
+  case DOC_OPT_LIBRARY:
+    a->library = arg;
+    return 1;
   case DOC_OPT_NAME:
     a->name = arg;
     return 1;
@@ -43,10 +47,14 @@ document_option (struct document_args *a, int c, const char *arg,
 }
 
 struct v2v_document *
-document_open (const char *file, const enum v2v_document_kind *kinds,
-               size_t nr_kinds, struct v2v_error **err)
+document_open (struct v2v_library *lib, const char *file,
+               const enum v2v_document_kind *kinds, size_t nr_kinds,
+               struct v2v_error **err)
 {
-  struct v2v_document *d = v2v_document_load (file, err);
+  struct v2v_document *d =
+      lib != NULL && access (file, F_OK) == -1
+          ? document_from_library (lib, file, kinds, nr_kinds, err)
+          : v2v_document_load (file, err);
 
   for (size_t i = 0; d != NULL && i < nr_kinds; ++i)
     if (d->kind == kinds[i])
@@ -157,6 +165,8 @@ document_finish (const struct cli *cli, struct v2v_document *d,
   if (document_apply_set (d, a, err) == -1 ||
       v2v_document_check (d, d->head.name, err) == -1)
     return -1;
+  if (a->output == NULL && a->lib != NULL)
+    return document_store (cli, a->lib, d, err);
   if (a->output == NULL)
     return cli->json ? document_show (cli, d, err) : print_document (d, err);
   if (v2v_document_save (d, a->output, a->force, err) == -1)

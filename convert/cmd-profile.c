@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
@@ -27,6 +28,9 @@ static const struct cmd_option options[] = {
   CMD_JSON,
   { "keep-macs", OPT_KEEP_MACS, NULL,
     "create: take the addresses of network adapters over" },
+  { "library", DOC_OPT_LIBRARY, "DIR|NAME",
+    "FILE may be a name in this library, and without --output a\n"
+    "new profile is stored in it" },
   { "name", DOC_OPT_NAME, "NAME", "name of the new profile" },
   { "output", 'o', "FILE",
     "create, import, export: write there; standard output if it is\n"
@@ -50,9 +54,10 @@ struct args {
 };
 
 static struct v2v_document *
-open_profile (const char *file, struct v2v_error **err)
+open_profile (const struct args *a, const char *file, struct v2v_error **err)
 {
-  return document_open (file, profiles, V2V_ARRAY_SIZE (profiles), err);
+  return document_open (a->doc.lib, file, profiles, V2V_ARRAY_SIZE (profiles),
+                        err);
 }
 
 /* ---- create ---- */
@@ -152,7 +157,8 @@ begin (enum v2v_document_kind kind, const struct args *a,
 
   if (a->doc.from == NULL)
     return v2v_document_new (kind, err);
-  if (!is_xml (a->doc.from)) {
+  if (!is_xml (a->doc.from) &&
+      (a->doc.lib == NULL || access (a->doc.from, F_OK) == 0)) {
     if (kind == V2V_DOCUMENT_HARDWARE)
       return hardware_from (a, err);
     v2v_fail (err, V2V_ERR_USAGE, "--from: %s: expected a %s (.xml)",
@@ -161,7 +167,7 @@ begin (enum v2v_document_kind kind, const struct args *a,
       v2v_hint (err, "'v2v profile import' takes the JSON of 'v2v customize'");
     return NULL;
   }
-  d = document_open (a->doc.from, &kind, 1, err);
+  d = document_open (a->doc.lib, a->doc.from, &kind, 1, err);
   /* Another object: it gets an id and versions of its own. */
   if (d != NULL && (v2v_document_set (d, "id", "", err) == -1 ||
                     v2v_document_set (d, "version", "", err) == -1)) {
@@ -192,31 +198,30 @@ create (const struct cli *cli, const struct args *a, struct v2v_error **err)
 static int
 show (const struct cli *cli, const struct args *a, struct v2v_error **err)
 {
-  CLEANUP_DOCUMENT struct v2v_document *d = open_profile (cli->args[1], err);
+  CLEANUP_DOCUMENT struct v2v_document *d = open_profile (a, cli->args[1], err);
 
-  (void) a;
   return d == NULL ? -1 : document_show (cli, d, err);
 }
 
 static int
 diff (const struct cli *cli, const struct args *a, struct v2v_error **err)
 {
-  CLEANUP_DOCUMENT struct v2v_document *one = open_profile (cli->args[1], err);
+  CLEANUP_DOCUMENT struct v2v_document *one =
+      open_profile (a, cli->args[1], err);
   CLEANUP_DOCUMENT struct v2v_document *two =
-      one != NULL ? open_profile (cli->args[2], err) : NULL;
+      one != NULL ? open_profile (a, cli->args[2], err) : NULL;
 
-  (void) a;
   return two == NULL ? -1 : document_diff (cli, one, two, err);
 }
 
 /* ---- validate ---- */
 
 static int
-validate_file (const struct cli *cli, const char *file,
+validate_file (const struct cli *cli, const struct args *a, const char *file,
                const struct v2v_document *capability, struct v2v_json *list,
                bool *breach, struct v2v_error **err)
 {
-  CLEANUP_DOCUMENT struct v2v_document *d = open_profile (file, err);
+  CLEANUP_DOCUMENT struct v2v_document *d = open_profile (a, file, err);
   struct v2v_findings f = V2V_FINDINGS_INIT;
 
   if (d == NULL)
@@ -251,11 +256,11 @@ validate (const struct cli *cli, const struct args *a, struct v2v_error **err)
 
   v2v_json_set (o, "profiles", v2v_json_ref (list));
   if (a->doc.capability != NULL) {
-    capability = document_open (a->doc.capability, &limits, 1, err);
+    capability = document_open (a->doc.lib, a->doc.capability, &limits, 1, err);
     r = capability == NULL ? -1 : 0;
   }
   for (size_t i = 1; r == 0 && i < cli->nr_args; ++i)
-    r = validate_file (cli, cli->args[i], capability, list, &breach, err);
+    r = validate_file (cli, a, cli->args[i], capability, list, &breach, err);
   v2v_json_free (list);
   if (r == 0 && cli->json)
     r = cmd_print_json (o, err);
@@ -288,7 +293,7 @@ static int
 export_json (const struct cli *cli, const struct args *a,
              struct v2v_error **err)
 {
-  CLEANUP_DOCUMENT struct v2v_document *d = open_profile (cli->args[1], err);
+  CLEANUP_DOCUMENT struct v2v_document *d = open_profile (a, cli->args[1], err);
   CLEANUP_JSON struct v2v_json *j = NULL;
 
   if (d == NULL || document_apply_set (d, &a->doc, err) == -1 ||
@@ -376,8 +381,11 @@ run (struct cli *cli, struct v2v_error **err)
     if (r == 0 && c == OPT_KEEP_MACS)
       a.keep_macs = true;
   }
+  if (r >= 0 && !cli->done)
+    r = document_open_library (&a.doc, err);
   if (r >= 0)
     r = cli->done ? 0 : run_verb (cli, &a, err);
+  v2v_library_close (a.doc.lib);
   cmd_list_free (&a.doc.set);
   return r;
 }

@@ -39,6 +39,9 @@ static const struct cmd_option options[] = {
     "judges with the disks" },
   CMD_HELP,
   CMD_JSON,
+  { "library", DOC_OPT_LIBRARY, "DIR|NAME",
+    "FILE may be a name in this library, and without --output a\n"
+    "new template is stored in it" },
   { "name", DOC_OPT_NAME, "NAME", "name of the new template" },
   { "output", 'o', "FILE",
     "create: write there; standard output if it is left out" },
@@ -61,9 +64,10 @@ struct args {
 };
 
 static struct v2v_document *
-open_template (const char *file, struct v2v_error **err)
+open_template (const struct args *a, const char *file, struct v2v_error **err)
 {
-  return document_open (file, templates, V2V_ARRAY_SIZE (templates), err);
+  return document_open (a->doc.lib, file, templates, V2V_ARRAY_SIZE (templates),
+                        err);
 }
 
 /* ---- create ---- */
@@ -86,8 +90,8 @@ set_part (struct v2v_document *d, const char *path, const char *member,
 
 /* The profile in FILE, by name, version, id and content. */
 static int
-refer (struct v2v_document *d, const char *file, enum v2v_document_kind kind,
-       struct v2v_error **err)
+refer (const struct args *a, struct v2v_document *d, const char *file,
+       enum v2v_document_kind kind, struct v2v_error **err)
 {
   const char *path = v2v_document_kind_name (kind);
   CLEANUP_DOCUMENT struct v2v_document *profile = NULL;
@@ -96,7 +100,7 @@ refer (struct v2v_document *d, const char *file, enum v2v_document_kind kind,
 
   if (file == NULL)
     return 0;
-  profile = document_open (file, &kind, 1, err);
+  profile = document_open (a->doc.lib, file, &kind, 1, err);
   digest = profile != NULL ? document_digest_text (profile, err) : NULL;
   if (digest == NULL)
     return -1;
@@ -201,7 +205,7 @@ begin (const struct args *a, struct v2v_error **err)
   struct v2v_document *d;
 
   if (n > 4 && strcmp (from + n - 4, ".xml") == 0) {
-    d = document_open (from, &kind, 1, err);
+    d = document_open (a->doc.lib, from, &kind, 1, err);
     if (d != NULL && v2v_document_set (d, "id", "", err) == 0 &&
         v2v_document_set (d, "version", "", err) == 0)
       return d;
@@ -226,9 +230,9 @@ create (const struct cli *cli, const struct args *a, struct v2v_error **err)
   for (size_t i = 0; i < a->disks.len; ++i)
     if (add_disk (d, d->vm_template.nr_disks, a->disks.ptr[i], err) == -1)
       return -1;
-  if (refer (d, a->hardware, V2V_DOCUMENT_HARDWARE, err) == -1 ||
-      refer (d, a->guest_os, V2V_DOCUMENT_GUEST_OS, err) == -1 ||
-      refer (d, a->doc.capability, V2V_DOCUMENT_CAPABILITY, err) == -1)
+  if (refer (a, d, a->hardware, V2V_DOCUMENT_HARDWARE, err) == -1 ||
+      refer (a, d, a->guest_os, V2V_DOCUMENT_GUEST_OS, err) == -1 ||
+      refer (a, d, a->doc.capability, V2V_DOCUMENT_CAPABILITY, err) == -1)
     return -1;
   if (a->computer_name != NULL &&
       v2v_document_set (d, "computer-name", a->computer_name, err) == -1)
@@ -241,30 +245,30 @@ create (const struct cli *cli, const struct args *a, struct v2v_error **err)
 static int
 show (const struct cli *cli, const struct args *a, struct v2v_error **err)
 {
-  CLEANUP_DOCUMENT struct v2v_document *d = open_template (cli->args[1], err);
+  CLEANUP_DOCUMENT struct v2v_document *d =
+      open_template (a, cli->args[1], err);
 
-  (void) a;
   return d == NULL ? -1 : document_show (cli, d, err);
 }
 
 static int
 diff (const struct cli *cli, const struct args *a, struct v2v_error **err)
 {
-  CLEANUP_DOCUMENT struct v2v_document *one = open_template (cli->args[1], err);
+  CLEANUP_DOCUMENT struct v2v_document *one =
+      open_template (a, cli->args[1], err);
   CLEANUP_DOCUMENT struct v2v_document *two =
-      one != NULL ? open_template (cli->args[2], err) : NULL;
+      one != NULL ? open_template (a, cli->args[2], err) : NULL;
 
-  (void) a;
   return two == NULL ? -1 : document_diff (cli, one, two, err);
 }
 
 static int
-validate_file (const struct cli *cli, const char *file,
+validate_file (const struct cli *cli, const struct args *a, const char *file,
                const struct v2v_document *capability,
                const struct v2v_document *hardware, struct v2v_json *list,
                bool *breach, struct v2v_error **err)
 {
-  CLEANUP_DOCUMENT struct v2v_document *d = open_template (file, err);
+  CLEANUP_DOCUMENT struct v2v_document *d = open_template (a, file, err);
   struct v2v_findings f = V2V_FINDINGS_INIT;
   int r = 0;
 
@@ -298,14 +302,16 @@ validate (const struct cli *cli, const struct args *a, struct v2v_error **err)
 
   v2v_json_set (o, "templates", v2v_json_ref (list));
   if (a->doc.capability != NULL &&
-      (capability = document_open (a->doc.capability, &limits, 1, err)) == NULL)
+      (capability = document_open (a->doc.lib, a->doc.capability, &limits, 1,
+                                   err)) == NULL)
     r = -1;
   if (r == 0 && a->hardware != NULL &&
-      (hardware = document_open (a->hardware, &machine, 1, err)) == NULL)
+      (hardware = document_open (a->doc.lib, a->hardware, &machine, 1, err)) ==
+          NULL)
     r = -1;
   for (size_t i = 1; r == 0 && i < cli->nr_args; ++i)
-    r = validate_file (cli, cli->args[i], capability, hardware, list, &breach,
-                       err);
+    r = validate_file (cli, a, cli->args[i], capability, hardware, list,
+                       &breach, err);
   v2v_json_free (list);
   if (r == 0 && cli->json)
     r = cmd_print_json (o, err);
@@ -376,7 +382,10 @@ run (struct cli *cli, struct v2v_error **err)
   while (r == 0 && (c = cmd_getopt (cli, &arg, err)) != 0)
     r = c == -1 ? -1 : set_option (&a, c, arg, err);
   if (r == 0 && !cli->done)
+    r = document_open_library (&a.doc, err);
+  if (r == 0 && !cli->done)
     r = run_verb (cli, &a, err);
+  v2v_library_close (a.doc.lib);
   cmd_list_free (&a.doc.set);
   cmd_list_free (&a.disks);
   return r;

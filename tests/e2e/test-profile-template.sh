@@ -142,6 +142,31 @@ sed -i 's/@DOMAIN@/@DOMIAN@/' service.xml
 expect_status 3 v2v template validate service.xml
 echo "$out" | grep -q "no setting is called 'DOMIAN'" || fail "$out"
 
+# In a library: stored with what they refer to, read by name.
+export XDG_CONFIG_HOME=$PWD
+v2v library init lib >/dev/null
+expect_status 2 v2v template create --library lib --name t --computer-name 'web-##' \
+    --set hardware-profile.name=nowhere
+v2v profile create hardware --library lib --name hw --from hw.xml --set owner=ops \
+    --set family=web --set tags=a,b >/dev/null
+v2v profile import guest.json --library lib --name web >/dev/null
+v2v library import --library lib web.vmdk --name web-disk >/dev/null
+v2v template create --library lib --name t --hardware hw --guest-os web \
+    --set 'disks[os].object.name=web-disk' >said || fail "template into the library"
+grep -qE '^[0-9a-f-]{36}  vm-template/t$' said || fail "stored: $(cat said)"
+v2v library show --library lib hw >said
+grep -q ops said && grep -q web said || fail "fields of the object: $(cat said)"
+v2v library where-used --library lib hw | grep -q 'vm-template' || fail "where-used"
+expect_status 2 v2v library rm --library lib hw
+v2v profile show --library lib hw | grep -qxE 'processor.count +2' || fail "read by name"
+v2v profile diff --library lib hw hardware-profile/hw || fail "a name and its kind"
+status=0; v2v template validate --library lib --capability cluster.xml --hardware hw t \
+    >said || status=$?
+[ $status = 0 ] || fail "validate by name: $(cat said)"
+expect_status 2 v2v profile show --library lib nothing
+expect_status 2 v2v profile show --library lib t
+v2v library verify --library lib >/dev/null || fail "the library is not whole"
+
 # The examples of the manual are valid documents, and xmllint agrees.
 pod=$abs_top_srcdir/convert/v2v-documents.pod
 awk -v RS= '/^ <[a-z-]+ xmlns/ { n++; print > ("example" n ".xml") }' "$pod"
