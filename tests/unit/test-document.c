@@ -417,7 +417,7 @@ static void
 test_a_saved_document_does_not_replace_another (void **state)
 {
   char *dir = test_tmpdir ();
-  CLEANUP_FREE char *path = NULL, *left = NULL;
+  CLEANUP_FREE char *path = NULL;
   struct v2v_document *a = parse (HARDWARE ("", "")), *b;
   struct v2v_error *err = NULL;
 

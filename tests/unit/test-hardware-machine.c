@@ -320,8 +320,8 @@ test_a_description_that_is_none_is_refused (void **state)
     "{\"schema\": \"other\", \"target\": {}}",
     "{\"schema\": \"v2v-machine\", \"target\": {\"generation\": 3}}",
     "{\"schema\": \"v2v-machine\", \"target\": {\"name\": \"a\\nb\"}}",
-    "{\"schema\": \"v2v-machine\", \"target\": {\"name\": \"a\", "
-    "\"network_adapters\": [{\"name\": \"n\"}, {\"name\": \"n\"}]}}",
+    ("{\"schema\": \"v2v-machine\", \"target\": {\"name\": \"a\", "
+     "\"network_adapters\": [{\"name\": \"n\"}, {\"name\": \"n\"}]}}"),
   };
 
   (void) state;
