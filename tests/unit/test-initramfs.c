@@ -175,6 +175,7 @@ test_lzo_blocks_packed_and_stored_are_read (void **state)
 {
   struct v2v_cpio_writer w = V2V_CPIO_WRITER_INIT;
   struct v2v_initramfs im = V2V_INITRAMFS_INIT;
+  struct v2v_str small = make_archive ();
   struct v2v_error *err = NULL;
   const size_t size = 800u << 10;
   CLEANUP_FREE uint8_t *noise = calloc (1, size), *packed = NULL;
@@ -182,8 +183,10 @@ test_lzo_blocks_packed_and_stored_are_read (void **state)
   size_t len;
   (void) state;
 
-  if (!test_have ("lzop"))
+  if (!test_have ("lzop")) {
+    v2v_str_free (&small);
     skip ();
+  }
   assert_non_null (noise);
   for (size_t i = 0; i < size / 2; ++i) {
     x = x * 1664525u + 1013904223u;
@@ -213,11 +216,32 @@ test_lzo_blocks_packed_and_stored_are_read (void **state)
     assert_int_equal (read_bytes (packed, len, &im, &err), -1);
     assert_error (&err, V2V_ERR_FORMAT, "damaged");
     packed[at] = 0;
+    /* One that is stored, otherwise as it should be. */
+    for (size_t over = 0; over < 2; ++over) {
+      const size_t block = (256u << 10) + over, all = at + 12 + block + 4;
+      CLEANUP_FREE uint8_t *one = calloc (1, all);
+
+      assert_non_null (one);
+      memcpy (one, packed, at);
+      v2v_put_be32 (one + at, (uint32_t) block);
+      v2v_put_be32 (one + at + 4, (uint32_t) block);
+      memcpy (one + at + 12, small.ptr, small.len);
+      if (over == 0) {
+        assert_ok (read_bytes (one, all, &im, &err), err);
+        assert_is_archive (&im);
+        v2v_initramfs_clear (&im);
+      }
+      else {
+        assert_int_equal (read_bytes (one, all, &im, &err), -1);
+        assert_error (&err, V2V_ERR_FORMAT, "damaged");
+      }
+    }
     /* Packed it is longer than unpacked. */
     packed[at + 4] = 0x7f;
     assert_int_equal (read_bytes (packed, len, &im, &err), -1);
     assert_error (&err, V2V_ERR_FORMAT, "damaged");
     v2v_cpio_writer_free (&w);
+    v2v_str_free (&small);
     return;
   }
   fail_msg ("lzop wrote no block of 256 KiB");
