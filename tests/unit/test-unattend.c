@@ -22,9 +22,11 @@ static const char profile_text[] =
     "{\"computer_name\": \"WEB-01.example.com\", \"time_zone\": "
     "\"Europe/Vienna\", \"locale\": \"de_AT.UTF-8\","
     " \"network\": [{\"mac\": \"00:50:56:aa:00:01\", \"addresses\": "
-    "[\"192.0.2.5/24\"], \"gateways\": [\"192.0.2.1\"], \"dns\": "
-    "[\"192.0.2.53\"], \"routes\": [{\"to\": \"10.0.0.0/8\", \"via\": "
-    "\"192.0.2.2\"}]}],"
+    "[\"192.0.2.5/24\", \"2001:db8::5/64\"], \"gateways\": "
+    "[\"192.0.2.1\", \"fe80::1\"], \"dns\": [\"192.0.2.53\", "
+    "\"2001:db8::53\"], \"routes\": [{\"to\": \"10.0.0.0/8\", \"via\": "
+    "\"192.0.2.2\"}, {\"to\": \"2001:db8:1::/48\", \"via\": "
+    "\"2001:db8::9\", \"metric\": 20}]}],"
     " \"windows\": {\"organization\": \"A & B <Ltd>\", \"owner\": \"O'Neil "
     "\\\"x\\\"\", \"product_key\": \"AAAAA-BBBBB-CCCCC-DDDDD-EEEEE\","
     " \"administrator_password\": {\"file\": \"secret\"},"
@@ -510,8 +512,11 @@ test_constructed_generalised_image_gets_an_answer_file (void **state)
   guest_tree_assert_text (dir, V2V_FIRSTBOOT_WINDOWS "/files/profile.txt",
                           "v2v-network 1\nnic 00:50:56:aa:00:01\n"
                           "address 192.0.2.5 255.255.255.0\n"
-                          "gateway 192.0.2.1 0\ndns 192.0.2.53\n"
-                          "route 10.0.0.0 255.0.0.0 192.0.2.2 1\n");
+                          "address6 2001:db8::5 64\n"
+                          "gateway 192.0.2.1 0\nroute6 :: 0 fe80::1 0\n"
+                          "dns 192.0.2.53\ndns6 2001:db8::53\n"
+                          "route 10.0.0.0 255.0.0.0 192.0.2.2 1\n"
+                          "route6 2001:db8:1:: 48 2001:db8::9 20\n");
   assert_false (guest_tree_exists (dir, SCRIPTS "2100-customize.ps1"));
   if (test_have ("xmllint")) {
     const char *argv[] = { "xmllint", "--noout", NULL, NULL };
