@@ -208,16 +208,21 @@ vhdx_update_release (struct vhdx *h, uint64_t offset, uint64_t len,
                                                         : 0;
 }
 
-static void
-free_released (struct vhdx *h)
+/* No table on the disk speaks of these places any more: what lies there is
+ * given back to the host's file system, the file keeps its length. */
+static int
+free_released (struct vhdx *h, struct v2v_error **err)
 {
   for (size_t i = 0; i < h->freed.len; ++i) {
     const struct vhdx_region *r = &h->freed.ptr[i];
 
+    if (v2v_io_punch (h->file, r->length, r->offset, err) == -1)
+      return -1;
     vhdx_map_set (&h->used, r->offset, r->length, false);
     h->search_mib = v2v_min_u64 (h->search_mib, r->offset / VHDX_ALIGN);
   }
   h->freed.len = 0;
+  return 0;
 }
 
 /* ---- committing ---- */
@@ -320,8 +325,7 @@ vhdx_update_commit (struct vhdx *h, struct v2v_error **err)
   for (struct vhdx_page *p = h->cache.oldest; p != NULL; p = p->newer)
     p->dirty = 0;
   h->cache.nr_dirty = 0;
-  free_released (h);
-  return 0;
+  return free_released (h, err);
 }
 
 /* After the last commit both headers say the same, as Windows leaves them. */

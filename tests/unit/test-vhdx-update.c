@@ -636,6 +636,37 @@ test_space_that_was_given_back_is_used_again (void **state)
 }
 
 static void
+test_space_that_was_given_back_holds_nothing (void **state)
+{
+  CLEANUP_FREE char *path = NULL;
+  struct vhdx_build *b =
+      vhdx_build_new (&(const struct vhdx_build_opts){ .file_mib = 5 });
+  struct v2v_error *err = NULL;
+  struct v2v_image *img;
+  size_t len = 0;
+  uint8_t *p;
+
+  (void) state;
+  assert_true (asprintf (&path, "%s/d.vhdx", dir) > 0);
+  vhdx_build_block (b, 0, BUILD_DATA, 6);
+  vhdx_build_fill (b, BUILD_DATA, MIB, 0xcc);
+  vhdx_build_write (b, path, 0);
+  img = open_rw (path);
+  assert_ok (v2v_image_zero (img, MIB, 0, &err), err);
+  /* Until the flush it is what a kill must find. */
+  p = test_read_file (path, &len);
+  assert_int_equal (p[BUILD_DATA], 0xcc);
+  free (p);
+  assert_ok (v2v_image_finish (img, &err), err);
+  v2v_image_close (img);
+  p = test_read_file (path, &len);
+  assert_true (len >= BUILD_DATA + MIB);
+  assert_true (v2v_is_zero (p + BUILD_DATA, MIB));
+  free (p);
+  vhdx_build_free (b);
+}
+
+static void
 test_a_damaged_table_is_not_changed_in_place (void **state)
 {
   (void) state;
@@ -741,6 +772,7 @@ main (void)
     TEST (test_changes_are_read_back_before_and_after_the_flush),
     TEST (test_opening_without_a_change_leaves_the_file_alone),
     TEST (test_space_that_was_given_back_is_used_again),
+    TEST (test_space_that_was_given_back_holds_nothing),
     TEST (test_a_damaged_table_is_not_changed_in_place),
     TEST (test_more_changes_than_the_log_holds),
     TEST (test_a_file_without_a_log_gets_one),
