@@ -4,7 +4,8 @@
  * A document can ask the validator to load further schemas: the attribute
  * schemaLocation of the namespace XMLSchema-instance names files and addresses
  * ("XML Schema Part 1", 2.6.3 and 4.3.2: a hint that a processor may ignore).
- * libxml2 follows it.  So these attributes are taken out of the tree first.
+ * libxml2 follows it only when it was given no schema, and it always has ours;
+ * that nothing hangs on this these attributes are taken out of the tree first.
  */
 
 #include <config.h>
