@@ -139,7 +139,6 @@ static int
 note_share (struct v2v_library *lib, const char *id, const char *name,
             const char *path, struct v2v_error **err)
 {
-  CLEANUP_QUERY struct v2v_query *q = NULL;
   CLEANUP_FREE char *other = NULL;
   uint64_t changed;
 
