@@ -15,6 +15,7 @@
 #include "convert/cmd.h"
 #include "convert/convert.h"
 #include "inject/stage.h"
+#include "library/library.h"
 
 enum {
   OPT_ALLOW_DIRTY = CMD_OPT_FIRST,
@@ -37,6 +38,7 @@ enum {
   OPT_KEEP_CHAIN,
   OPT_KEEP_TOOLS,
   OPT_KEY,
+  OPT_LIBRARY,
   OPT_MANIFEST,
   OPT_MEMORY_MAXIMUM,
   OPT_MEMORY_MINIMUM,
@@ -120,6 +122,9 @@ static const struct cmd_option options[] = {
   { "key", OPT_KEY, "SELECTOR:FILE",
     "the first line of FILE opens the encrypted disk SELECTOR (a\n"
     "device, a UUID or 'all'); may be given again" },
+  { "library", OPT_LIBRARY, "DIR|NAME",
+    "take the new machine into this library; without -o it is kept\n"
+    "nowhere else" },
   { "manifest", OPT_MANIFEST, "HOW",
     "strict (default): a wrong digest in the package is an error;\n"
     "warn; off" },
@@ -192,6 +197,9 @@ struct args {
   struct v2v_guest_stage stage;
   bool no_guest;
   const char *vm;
+  const char *library_name;
+  struct v2v_library *library;
+  char *work; /* in the library, in place of -o */
 };
 
 static void
@@ -203,6 +211,8 @@ args_free (struct args *a)
   cmd_list_free (&a->firstboot);
   cmd_list_free (&a->drivers);
   v2v_guest_keys_clear (&a->guest.keys);
+  v2v_library_close (a->library);
+  free (a->work);
 }
 
 static void
@@ -396,6 +406,9 @@ set_value (struct args *a, int c, const char *arg, struct v2v_error **err)
   case OPT_CA_FILE:
     a->source.ca_file = arg;
     return 0;
+  case OPT_LIBRARY:
+    a->library_name = arg;
+    return 0;
   case OPT_DEPLOYMENT_OPTION:
     a->source.deployment_option = arg;
     return 0;
@@ -472,7 +485,7 @@ validate (const struct cli *cli, const struct args *a, struct v2v_error **err)
 {
   const struct v2v_convert_opts *o = &a->convert;
 
-  if (o->output_dir == NULL && !o->dry_run) {
+  if (o->output_dir == NULL && a->library_name == NULL && !o->dry_run) {
     v2v_fail (err, V2V_ERR_USAGE, "convert: where to? -o DIR is missing");
     return v2v_hint (err, "--dry-run needs none");
   }
@@ -585,6 +598,77 @@ print_text (const struct v2v_convert_result *result)
     printf ("\n%s\n", result->folder);
 }
 
+/* Without -o the conversion is made in the library's own share. */
+static int
+open_library (struct args *a, struct v2v_error **err)
+{
+  if (a->library_name == NULL || a->convert.dry_run)
+    return 0;
+  a->library = v2v_library_open (a->library_name, err);
+  if (a->library == NULL)
+    return -1;
+  if (a->convert.output_dir != NULL)
+    return 0;
+  a->work = v2v_library_work_folder (a->library, NULL, err);
+  a->convert.output_dir = a->work;
+  return a->work == NULL ? -1 : 0;
+}
+
+/* All of RESULT comes into the library at once.  *RET_ID is the machine. */
+static int
+deposit (struct args *a, const struct v2v_convert_result *result, char **ret_id,
+         struct v2v_error **err)
+{
+  const struct v2v_import_opts opts = {
+    .kind = "vm",
+    .link = a->work != NULL,
+    .threads = a->convert.threads,
+    .progress = a->convert.progress,
+    .progress_arg = a->convert.progress_arg,
+    .cancel = a->convert.cancel,
+  };
+  struct v2v_import_result r = { 0 };
+
+  *ret_id = NULL;
+  if (a->library == NULL || result->folder == NULL)
+    return 0;
+  if (v2v_library_import (a->library, result->folder, &opts, &r, err) == -1) {
+    v2v_hint (err, "the machine is in %s", result->folder);
+    return -1;
+  }
+  *ret_id = r.id;
+  return a->work == NULL ? 0 : v2v_library_work_done (result->folder, err);
+}
+
+/* What became of one machine: text now, JSON into LIST.  Takes over what is in
+ * RESULT. */
+static int
+finish_one (struct cli *cli, struct args *a, struct v2v_convert_result *result,
+            struct v2v_json *list, struct v2v_error **err)
+{
+  CLEANUP_FREE char *id = NULL;
+  struct v2v_json *one;
+  const int r = deposit (a, result, &id, err);
+
+  v2v_progress_bar_clear (cli->progress);
+  if (r == 0 && a->work != NULL)
+    free (STEAL (result->folder));
+  if (r == 0 && !cli->json) {
+    print_text (result);
+    if (id != NULL)
+      printf ("%s%s\n", result->folder ? "" : "\n", id);
+  }
+  one = v2v_json_new_object ();
+  v2v_json_set_string (one, "folder", result->folder);
+  if (id != NULL)
+    v2v_json_set_string (one, "library_id", id);
+  v2v_json_set (one, a->convert.dry_run ? "plan" : "report",
+                STEAL (result->report));
+  v2v_json_append (list, one);
+  v2v_convert_result_clear (result);
+  return r;
+}
+
 static int
 convert (struct cli *cli, struct args *a, struct v2v_error **err)
 {
@@ -596,6 +680,7 @@ convert (struct cli *cli, struct args *a, struct v2v_error **err)
   size_t i, end;
 
   if (src == NULL || choose (src, a->vm, &i, &end, err) == -1 ||
+      open_library (a, err) == -1 ||
       cmd_progress_start (cli, &display, err) == -1)
     return -1;
   a->convert.progress = display.progress;
@@ -606,19 +691,10 @@ convert (struct cli *cli, struct args *a, struct v2v_error **err)
     return v2v_fail_nomem (err);
   for (; i < end; ++i) {
     struct v2v_convert_result result;
-    struct v2v_json *one;
 
-    if (v2v_convert (src, i, &a->convert, &result, err) == -1)
+    if (v2v_convert (src, i, &a->convert, &result, err) == -1 ||
+        finish_one (cli, a, &result, list, err) == -1)
       return -1;
-    v2v_progress_bar_clear (cli->progress);
-    if (!cli->json)
-      print_text (&result);
-    one = v2v_json_new_object ();
-    v2v_json_set_string (one, "folder", result.folder);
-    v2v_json_set (one, a->convert.dry_run ? "plan" : "report",
-                  STEAL (result.report));
-    v2v_json_append (list, one);
-    v2v_convert_result_clear (&result);
   }
   return cli->json ? cmd_print_json (o, err) : 0;
 }

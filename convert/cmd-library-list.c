@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* v2v library ls, show, where-used, verify: what is there, and is it well? */
+/* v2v library ls, show, where-used, export: what is there? */
 
 #include <config.h>
 
@@ -183,7 +183,7 @@ print_object (const struct v2v_object *o)
 static int
 show_library (struct cli *cli, struct v2v_library *lib, struct v2v_error **err)
 {
-  struct v2v_shares shares;
+  struct v2v_share_list shares;
   CLEANUP_JSON struct v2v_json *o = v2v_json_new_object ();
   struct v2v_json *list = v2v_json_new_array ();
   int r;
@@ -344,140 +344,80 @@ const struct v2v_command lib_cmd_where_used = {
   .run = run_where_used,
 };
 
-/* ---- verify ---- */
-
-struct upkeep {
-  struct cli *cli;
-  struct v2v_json *list;
-};
+/* ---- export ---- */
 
 static int
-on_item (void *arg, const struct v2v_upkeep_item *item, struct v2v_error **err)
+export_one (void *arg, const struct v2v_object *o, struct v2v_error **err)
 {
-  struct upkeep *u = arg;
-  CLEANUP_FREE char *path = NULL;
-  struct v2v_json *o;
+  struct cmd_list *ids = arg;
+  char *id = strdup (o->id);
 
-  (void) err;
-  if (strcmp (item->what, "ok") == 0)
+  if (id != NULL && cmd_list_add (ids, id, err) == 0)
     return 0;
-  if (u->cli->json) {
-    o = v2v_json_new_object ();
-    v2v_json_set_string (o, "what", item->what);
-    v2v_json_set_string (o, "id", item->id);
-    v2v_json_set_string (o, "name", item->name);
-    v2v_json_set_string (o, "path", item->path);
-    if (item->message != NULL)
-      v2v_json_set_string (o, "message", item->message);
-    v2v_json_append (u->list, o);
-    return 0;
-  }
-  path = cmd_printable (item->path ? item->path : "");
-  v2v_progress_bar_clear (u->cli->progress);
-  printf ("%s: %s%s%s\n", item->what, path ? path : "?",
-          item->message ? ": " : "", item->message ? item->message : "");
-  return 0;
+  free (id);
+  return -1;
 }
 
 static int
-print_result (struct cli *cli, struct v2v_json *o,
-              const struct v2v_upkeep_result *r, struct v2v_error **err)
+export_objects (struct v2v_library *lib, const struct cmd_list *ids,
+                struct v2v_error **err)
 {
-  char rate[40], size[32];
+  printf ("{\n  \"schema\": \"v2v-library-export-1\",\n  \"objects\": [");
+  for (size_t i = 0; i < ids->len; ++i) {
+    CLEANUP_OBJECT struct v2v_object o = { 0 };
+    CLEANUP_JSON struct v2v_json *j = NULL;
+    CLEANUP_FREE char *text = NULL;
 
-  if (cli->json) {
-    v2v_json_set_u64 (o, "objects", r->nr_objects);
-    v2v_json_set_u64 (o, "files", r->nr_files);
-    v2v_json_set_u64 (o, "bad", r->nr_bad);
-    v2v_json_set_u64 (o, "bytes", r->bytes);
-    v2v_json_set_real (o, "seconds", r->seconds);
-    return cmd_print_json (o, err);
-  }
-  printf ("%" PRIu64 " files of %" PRIu64 " objects, %" PRIu64
-          " bad; %s read, %s\n",
-          r->nr_files, r->nr_objects, r->nr_bad,
-          v2v_format_size (r->bytes, size),
-          cmd_format_rate (r->bytes, r->seconds, rate));
-  return 0;
-}
-
-static int
-find_ids (struct cli *cli, struct v2v_library *lib, char **ids,
-          struct v2v_error **err)
-{
-  for (size_t i = 0; i < cli->nr_args; ++i)
-    if (v2v_library_find (lib, cli->args[i], &ids[i], err) == -1)
+    if (v2v_library_object (lib, ids->ptr[i], &o, err) == -1)
       return -1;
+    j = v2v_object_to_json (&o);
+    text = v2v_json_ok (j) ? v2v_json_dump (j, 0) : NULL;
+    if (text == NULL)
+      return v2v_fail_nomem (err);
+    printf ("%s\n    %s", i ? "," : "", text);
+  }
+  printf ("%s]\n}\n", ids->len ? "\n  " : "");
   return 0;
 }
 
 static int
-verify (struct cli *cli, struct lib_args *a, struct v2v_library *lib,
-        char **ids, struct v2v_error **err)
-{
-  CLEANUP_JSON struct v2v_json *o = v2v_json_new_object ();
-  struct upkeep u = { .cli = cli, .list = v2v_json_new_array () };
-  struct v2v_copy_opts display = { 0 };
-  struct v2v_upkeep_result result;
-
-  v2v_json_set (o, "problems", u.list);
-  if (find_ids (cli, lib, ids, err) == -1 ||
-      cmd_progress_start (cli, &display, err) == -1)
-    return -1;
-  a->upkeep.progress = display.progress;
-  a->upkeep.progress_arg = display.progress_arg;
-  if (v2v_library_verify (lib, (const char *const *) ids, &a->upkeep, on_item,
-                          &u, &result, err) == -1)
-    return -1;
-  v2v_progress_bar_clear (cli->progress);
-  if (print_result (cli, o, &result, err) == -1)
-    return -1;
-  return result.nr_bad ? v2v_error_exit_status (V2V_ERR_MISMATCH) : 0;
-}
-
-static int
-run_verify (struct cli *cli, struct v2v_error **err)
+run_export (struct cli *cli, struct v2v_error **err)
 {
   struct lib_args a = { 0 };
   CLEANUP_LIBRARY struct v2v_library *lib = lib_begin (cli, &a, err);
-  char **ids;
+  CLEANUP_CMD_LIST struct cmd_list ids = { 0 };
   int r;
 
   if (lib == NULL)
     return cli->done ? 0 : -1;
-  ids = calloc (cli->nr_args + 1, sizeof *ids);
-  if (ids == NULL)
-    return v2v_fail_nomem (err);
-  r = verify (cli, &a, lib, ids, err);
-  for (size_t i = 0; i < cli->nr_args; ++i)
-    free (ids[i]);
-  free (ids);
+  r = v2v_library_each (lib, &a.filter, export_one, &ids, err);
+  if (r == 0)
+    r = export_objects (lib, &ids, err);
+  for (size_t i = 0; i < ids.len; ++i)
+    free ((char *) (uintptr_t) ids.ptr[i]);
   return r;
 }
 
 /* clang-format off */
-static const struct cmd_option verify_options[] = {
+static const struct cmd_option export_options[] = {
   CMD_DEBUG,
   CMD_HELP,
   CMD_JSON,
+  ROW_KIND,
   ROW_LIBRARY,
-  CMD_PROGRESS,
-  ROW_QUICK,
-  ROW_THREADS,
   CMD_VERBOSE,
   CMD_VERSION,
   CMD_END
 };
 /* clang-format on */
 
-const struct v2v_command lib_cmd_verify = {
-  .name = "library verify",
-  .summary = "read files and compare their digests",
-  .synopsis = "[OPTION...] [OBJECT...]",
-  .examples = "  v2v library verify --library main\n"
-              "  v2v library verify --library main --quick disk/base\n",
-  .options = verify_options,
+const struct v2v_command lib_cmd_export = {
+  .name = "library export",
+  .summary = "print all that the catalogue knows, as JSON",
+  .synopsis = "[OPTION...]",
+  .examples = "  v2v library export --library main > main.json\n",
+  .options = export_options,
   .min_args = 0,
-  .max_args = SIZE_MAX,
-  .run = run_verify,
+  .max_args = 0,
+  .run = run_export,
 };

@@ -15,9 +15,14 @@
 /* clang-format off */
 static const struct v2v_command *const verbs[] = {
   &lib_cmd_add_share,
+  &lib_cmd_copy,
+  &lib_cmd_export,
+  &lib_cmd_gc,
   &lib_cmd_import,
   &lib_cmd_init,
   &lib_cmd_ls,
+  &lib_cmd_refresh,
+  &lib_cmd_repair,
   &lib_cmd_rm,
   &lib_cmd_set,
   &lib_cmd_show,
@@ -131,10 +136,9 @@ lib_begin (struct cli *cli, struct lib_args *a, struct v2v_error **err)
   return v2v_library_open (a->library, err);
 }
 
-/* A verb that only does something says so in JSON, too. */
-static int
-done (const struct cli *cli, const char *what, const char *value,
-      struct v2v_error **err)
+int
+lib_done (const struct cli *cli, const char *what, const char *value,
+          struct v2v_error **err)
 {
   CLEANUP_JSON struct v2v_json *o = NULL;
   CLEANUP_FREE char *shown = NULL;
@@ -162,7 +166,7 @@ run_init (struct cli *cli, struct v2v_error **err)
     return 0;
   if (v2v_library_init (cli->args[0], a.name, a.catalogue, err) == -1)
     return -1;
-  return done (cli, "library", cli->args[0], err);
+  return lib_done (cli, "library", cli->args[0], err);
 }
 
 /* clang-format off */
@@ -202,7 +206,7 @@ run_add_share (struct cli *cli, struct v2v_error **err)
     return cli->done ? 0 : -1;
   if (v2v_library_add_share (lib, cli->args[0], a.name, err) == -1)
     return -1;
-  return done (cli, "share", cli->args[0], err);
+  return lib_done (cli, "share", cli->args[0], err);
 }
 
 /* clang-format off */
@@ -243,7 +247,7 @@ run_set (struct cli *cli, struct v2v_error **err)
   if (v2v_library_find (lib, cli->args[0], &id, err) == -1 ||
       v2v_library_set (lib, id, &a.set, err) == -1)
     return -1;
-  return done (cli, "id", id, err);
+  return lib_done (cli, "id", id, err);
 }
 
 /* clang-format off */
@@ -296,7 +300,7 @@ run_rm (struct cli *cli, struct v2v_error **err)
   if (v2v_library_find (lib, cli->args[0], &id, err) == -1 ||
       v2v_library_remove (lib, id, a.force, err) == -1)
     return -1;
-  return done (cli, "removed", id, err);
+  return lib_done (cli, "removed", id, err);
 }
 
 /* clang-format off */

@@ -61,7 +61,8 @@ enum {
 #define ROW_DRY_RUN                                                            \
   { "dry-run", LIB_DRY_RUN, NULL, "tell what would be done, and do nothing" }
 #define ROW_FORCE                                                              \
-  { "force", LIB_FORCE, NULL, "do it although other objects need it" }
+  { "force", LIB_FORCE, NULL, "rm: although other objects need it; gc: unfinished work of other\n"           \
+    "hosts, too" }
 #define ROW_QUICK                                                              \
   { "quick", LIB_QUICK, NULL,                                                  \
     "read only files whose size or time is another one" }
@@ -89,10 +90,19 @@ int lib_parse (struct cli *cli, struct lib_args *a, struct v2v_error **err);
 struct v2v_library *lib_begin (struct cli *cli, struct lib_args *a,
                                struct v2v_error **err);
 
+/* A verb that only does something says what: VALUE, or as JSON under WHAT. */
+int lib_done (const struct cli *cli, const char *what, const char *value,
+              struct v2v_error **err);
+
 extern const struct v2v_command lib_cmd_add_share;
+extern const struct v2v_command lib_cmd_copy;
+extern const struct v2v_command lib_cmd_export;
+extern const struct v2v_command lib_cmd_gc;
 extern const struct v2v_command lib_cmd_import;
 extern const struct v2v_command lib_cmd_init;
 extern const struct v2v_command lib_cmd_ls;
+extern const struct v2v_command lib_cmd_refresh;
+extern const struct v2v_command lib_cmd_repair;
 extern const struct v2v_command lib_cmd_rm;
 extern const struct v2v_command lib_cmd_set;
 extern const struct v2v_command lib_cmd_show;

@@ -26,6 +26,7 @@ struct job {
   lib_items items;
   lib_strings paths; /* in the share, of all files of what is new */
   struct lib_intent intent;
+  bool raced; /* another process brought the same content meanwhile */
 };
 
 static void
@@ -192,7 +193,7 @@ make_file (struct job *job, const struct lib_file *f, size_t seq,
   path = lib_join (job->share.path, tmp, err);
   if (path == NULL)
     return -1;
-  if (job->opts->move && rename (f->path, path) == 0)
+  if (job->opts->link && link (f->path, path) == 0)
     return 0; /* synced by who made it */
   return lib_copy (f->path, path, f->digest, &job->copy, err);
 }
@@ -257,11 +258,10 @@ insert_rows (struct job *job, struct v2v_error **err)
 
     if (item->known)
       continue;
-    /* Somebody else brought the same meanwhile: theirs stays, and this time
-     * nothing of ours does. */
     if (lib_find_identity (job->lib, item->identity, &other, err) == -1)
       return -1;
     if (other != NULL) {
+      job->raced = true;
       v2v_fail (err, V2V_ERR_USAGE,
                 "%s: another process has just imported the same content",
                 item->name);
@@ -317,6 +317,35 @@ check_fields (const struct v2v_library_set *s, struct v2v_error **err)
   return 0;
 }
 
+static bool
+has_children (const lib_items *items)
+{
+  for (size_t i = 0; i < items->len; ++i)
+    if (items->ptr[i].parent_id != NULL)
+      return true;
+  return false;
+}
+
+/* After somebody was faster: which items are known by now? */
+static int
+look_again (struct job *job, struct v2v_error **err)
+{
+  job->raced = false;
+  lib_strings_clear (&job->paths);
+  for (size_t i = 0; i < job->items.len; ++i) {
+    struct lib_item *item = &job->items.ptr[i];
+    CLEANUP_FREE char *id = NULL;
+
+    if (lib_find_identity (job->lib, item->identity, &id, err) == -1)
+      return -1;
+    if (id != NULL) {
+      item->known = true;
+      snprintf (item->id, sizeof item->id, "%s", id);
+    }
+  }
+  return 0;
+}
+
 static int
 run (struct job *job, struct v2v_import_result *ret, struct v2v_error **err)
 {
@@ -335,8 +364,17 @@ run (struct job *job, struct v2v_import_result *ret, struct v2v_error **err)
   for (size_t i = 0; i < job->items.len; ++i)
     if (lib_identify (job->lib, &job->items, i, &job->copy, err) == -1)
       return -1;
-  if (!last->known) {
-    if (store (job, err) == -1)
+  while (!last->known) {
+    struct v2v_error *e = NULL;
+
+    if (store (job, &e) == 0)
+      break;
+    /* Who needs what was brought (a child of it) has to be told of it, and
+     * that is for the next run. */
+    if (!job->raced || has_children (&job->items))
+      return v2v_error_move (err, e);
+    v2v_error_free (e);
+    if (look_again (job, err) == -1)
       return -1;
   }
   ret->known = last->known;
@@ -408,4 +446,48 @@ void
 v2v_import_result_clear (struct v2v_import_result *r)
 {
   free (STEAL (r->id));
+}
+
+/* ---- work ---- */
+
+char *
+v2v_library_work_folder (struct v2v_library *lib, const char *name,
+                         struct v2v_error **err)
+{
+  struct v2v_share share = { 0 };
+  const char *leaf;
+  char *path = NULL;
+  int fd, work = -1;
+
+  if (lib_find_share (lib, name, &share, err) == -1)
+    return NULL;
+  fd = lib_share_fd (&share, err);
+  if (fd != -1) {
+    work = lib_walk (fd, LIB_OWN "/work/x", true, &leaf);
+    if (work == -1)
+      v2v_fail_errno (err, "%s/" LIB_OWN "/work", share.path);
+    else
+      path = lib_join (share.path, LIB_OWN "/work", err);
+    close (fd);
+  }
+  if (work != -1)
+    close (work);
+  lib_share_clear (&share);
+  return path;
+}
+
+int
+v2v_library_work_done (const char *folder, struct v2v_error **err)
+{
+  CLEANUP_FREE char *dir = strdup (folder);
+  CLEANUP_CLOSE int fd = -1;
+  char *slash = dir ? strrchr (dir, '/') : NULL;
+
+  if (slash == NULL)
+    return v2v_fail_nomem (err);
+  *slash = '\0';
+  fd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd == -1 || lib_remove_tree (fd, slash + 1) == -1)
+    return v2v_fail_errno (err, "%s: remove", folder);
+  return 0;
 }

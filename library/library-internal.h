@@ -137,7 +137,8 @@ int lib_intent_end (struct v2v_library *lib, const struct lib_intent *in,
 void lib_intent_close (struct lib_intent *in);
 /* Take back what was done; for failures.  Keeps ERR. */
 void lib_intent_undo (struct v2v_library *lib, struct lib_intent *in);
-/* Take back what others left behind who are gone (ALL: whoever they are).
+/* Take back what others left behind who are gone (ALL: whom we do not see
+ * running, processes of other hosts too).
  * *RET_LEFT: intents that stay. */
 int lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
                  uint64_t *ret_left, struct v2v_error **err);
@@ -204,8 +205,9 @@ void lib_places_clear (lib_places *v);
 int lib_find_places (struct v2v_library *lib, const char *id, lib_places *ret,
                      struct v2v_error **err);
 /* What is there now? */
-int lib_look (struct lib_place *p, const struct v2v_shares *shares, bool quick,
-              const struct v2v_copy_opts *copy, struct v2v_error **err);
+int lib_look (struct lib_place *p, const struct v2v_share_list *shares,
+              bool quick, const struct v2v_copy_opts *copy,
+              struct v2v_error **err);
 int lib_write_states (struct v2v_library *lib, const struct lib_place *list,
                       size_t n, bool verified, struct v2v_error **err);
 double lib_seconds (void);

@@ -223,7 +223,7 @@ default_catalogue (const char *dir, const char *catalogue,
 static int
 add_first_share (struct v2v_library *lib, struct v2v_error **err)
 {
-  CLEANUP_SHARES struct v2v_shares shares = { 0 };
+  CLEANUP_SHARES struct v2v_share_list shares = { 0 };
   CLEANUP_FREE char *path = NULL;
 
   if (v2v_library_shares (lib, &shares, err) == -1)

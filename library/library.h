@@ -93,14 +93,14 @@ struct v2v_share {
   char *path; /* absolute */
   bool there; /* the folder and its marker are */
 };
-struct v2v_shares {
+struct v2v_share_list {
   struct v2v_share *ptr;
   size_t len;
 };
 /* In the order in which they were added: the first is where imports go. */
-int v2v_library_shares (struct v2v_library *lib, struct v2v_shares *ret,
+int v2v_library_shares (struct v2v_library *lib, struct v2v_share_list *ret,
                         struct v2v_error **err);
-void v2v_shares_clear (struct v2v_shares *s);
+void v2v_shares_clear (struct v2v_share_list *s);
 /* A folder that has a marker already (a share that moved, or of a lost
  * catalogue) keeps its id; its new path is noted. */
 int v2v_library_add_share (struct v2v_library *lib, const char *dir,
@@ -254,7 +254,8 @@ struct v2v_import_opts {
     const char *role, *label, *to;
   } * relations;
   size_t nr_relations;
-  bool move; /* rename the files into the share, if it is one file system */
+  bool link; /* the files are given up: a link in place of a copy, where the
+                share's file system has them */
   unsigned threads;
   v2v_progress_fn *progress;
   void *progress_arg;
@@ -277,6 +278,12 @@ int v2v_library_import_text (struct v2v_library *lib, const char *file,
                              const struct v2v_import_opts *opts,
                              struct v2v_import_result *ret,
                              struct v2v_error **err);
+/* A folder on the share (NULL: the first) for what is to be imported with
+ * "link"; the caller frees its path.  Done removes the folder FOLDER of it. */
+char *v2v_library_work_folder (struct v2v_library *lib, const char *share,
+                               struct v2v_error **err);
+int v2v_library_work_done (const char *folder, struct v2v_error **err);
+
 /* The whole text of the first file of ID, of at most MAX bytes, and a NUL
  * after it; the caller frees. */
 char *v2v_library_read_text (struct v2v_library *lib, const char *id,

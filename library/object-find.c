@@ -186,7 +186,7 @@ nearest_share (struct v2v_library *lib, const char *id, char **ret_name,
                struct v2v_error **err)
 {
   CLEANUP_OBJECT struct v2v_object o = { 0 };
-  CLEANUP_SHARES struct v2v_shares shares = { 0 };
+  CLEANUP_SHARES struct v2v_share_list shares = { 0 };
   CLEANUP_FREE char *files = NULL;
   unsigned long want;
 

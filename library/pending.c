@@ -80,6 +80,16 @@ start_of (int64_t pid)
   return p == NULL ? -1 : strtoll (p + 1, NULL, 10);
 }
 
+/* Do we see that it runs? */
+static bool
+is_alive (const char *host, int64_t pid, int64_t started)
+{
+  char ours[256];
+
+  return our_host (ours) == 0 && strcmp (host, ours) == 0 &&
+         start_of (pid) == started;
+}
+
 static bool
 is_gone (const char *host, int64_t pid, int64_t started)
 {
@@ -514,7 +524,7 @@ lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
              uint64_t *ret_left, struct v2v_error **err)
 {
   __attribute__ ((cleanup (found_clear))) found_vector list = V2V_VECTOR_INIT;
-  CLEANUP_SHARES struct v2v_shares shares = { 0 };
+  CLEANUP_SHARES struct v2v_share_list shares = { 0 };
 
   *ret_done = *ret_left = 0;
   if (find_all (lib, &list, err) == -1 ||
@@ -524,7 +534,8 @@ lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
     const struct found *f = &list.ptr[i];
     struct v2v_error *e = NULL;
 
-    if (!all && !is_gone (f->host, f->pid, f->started))
+    if (all ? is_alive (f->host, f->pid, f->started)
+            : !is_gone (f->host, f->pid, f->started))
       ++*ret_left;
     else if (recover_one (lib, f, &e) == -1) {
       /* Its share may be away: later. */

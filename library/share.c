@@ -21,7 +21,7 @@ lib_share_clear (struct v2v_share *s)
 }
 
 void
-v2v_shares_clear (struct v2v_shares *s)
+v2v_shares_clear (struct v2v_share_list *s)
 {
   for (size_t i = 0; i < s->len; ++i)
     lib_share_clear (&s->ptr[i]);
@@ -30,7 +30,7 @@ v2v_shares_clear (struct v2v_shares *s)
 }
 
 static int
-add (struct v2v_shares *list, struct v2v_query *q, struct v2v_error **err)
+add (struct v2v_share_list *list, struct v2v_query *q, struct v2v_error **err)
 {
   struct v2v_share *p = reallocarray (list->ptr, list->len + 1, sizeof *p);
 
@@ -47,14 +47,14 @@ add (struct v2v_shares *list, struct v2v_query *q, struct v2v_error **err)
 }
 
 int
-v2v_library_shares (struct v2v_library *lib, struct v2v_shares *ret,
+v2v_library_shares (struct v2v_library *lib, struct v2v_share_list *ret,
                     struct v2v_error **err)
 {
   CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
       lib->cat, "SELECT id, name, path FROM share ORDER BY seq", err);
   int r = -1;
 
-  *ret = (struct v2v_shares){ 0 };
+  *ret = (struct v2v_share_list){ 0 };
   while (q != NULL && (r = v2v_query_step (q, err)) == 1)
     if (add (ret, q, err) == -1) {
       r = -1;
@@ -81,7 +81,7 @@ lib_find_share (struct v2v_library *lib, const char *name,
       name ? "SELECT id, name, path FROM share WHERE id = ? OR name = ?"
            : "SELECT id, name, path FROM share ORDER BY seq LIMIT 1",
       err);
-  CLEANUP_SHARES struct v2v_shares list = { 0 };
+  CLEANUP_SHARES struct v2v_share_list list = { 0 };
   int r;
 
   if (q == NULL)

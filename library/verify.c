@@ -95,7 +95,7 @@ lib_find_places (struct v2v_library *lib, const char *id, lib_places *ret,
 /* A share that is away makes all of its files missing, whatever lies in its
  * mount point. */
 static bool
-share_is_there (const struct v2v_shares *shares, const char *id)
+share_is_there (const struct v2v_share_list *shares, const char *id)
 {
   for (size_t i = 0; i < shares->len; ++i)
     if (strcmp (shares->ptr[i].id, id) == 0)
@@ -104,7 +104,7 @@ share_is_there (const struct v2v_shares *shares, const char *id)
 }
 
 int
-lib_look (struct lib_place *p, const struct v2v_shares *shares, bool quick,
+lib_look (struct lib_place *p, const struct v2v_share_list *shares, bool quick,
           const struct v2v_copy_opts *copy, struct v2v_error **err)
 {
   struct v2v_error *e = NULL;
@@ -202,7 +202,7 @@ verify_places (struct v2v_library *lib, lib_places *places,
                const struct v2v_upkeep_opts *opts, v2v_upkeep_fn *fn, void *arg,
                struct v2v_upkeep_result *ret, struct v2v_error **err)
 {
-  CLEANUP_SHARES struct v2v_shares shares = { 0 };
+  CLEANUP_SHARES struct v2v_share_list shares = { 0 };
   struct v2v_copy_opts copy = { .threads = opts->threads,
                                 .progress = opts->progress,
                                 .progress_arg = opts->progress_arg,

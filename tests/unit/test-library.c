@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
@@ -451,7 +452,7 @@ test_a_share_with_the_name_of_another_is_refused (void **state)
   struct world w = begin ();
   CLEANUP_FREE char *dir = library_test_path (w.dir, "second");
   struct v2v_error *err = NULL;
-  struct v2v_shares shares;
+  struct v2v_share_list shares;
 
   (void) state;
   assert_int_equal (mkdir (dir, 0777), 0);
@@ -506,6 +507,338 @@ test_a_strangers_file_in_a_share_is_not_replaced (void **state)
   assert_int_equal (len, 6);
   assert_memory_equal (text, "theirs", 6);
   assert_int_equal (unlink (theirs), 0);
+  end (&w);
+}
+
+/* ---- upkeep ---- */
+
+struct upkeep_log {
+  char what[20][16];
+  unsigned n;
+};
+
+static int
+log_item (void *arg, const struct v2v_upkeep_item *item, struct v2v_error **err)
+{
+  struct upkeep_log *l = arg;
+
+  (void) err;
+  assert_true (l->n < 20);
+  snprintf (l->what[l->n++], 16, "%s", item->what);
+  return 0;
+}
+
+static unsigned
+count_what (const struct upkeep_log *l, const char *what)
+{
+  unsigned n = 0;
+
+  for (unsigned i = 0; i < l->n; ++i)
+    n += strcmp (l->what[i], what) == 0;
+  return n;
+}
+
+static struct upkeep_log
+refresh (struct v2v_library *lib)
+{
+  struct upkeep_log l = { .n = 0 };
+  struct v2v_upkeep_result r;
+  struct v2v_error *err = NULL;
+
+  assert_ok (v2v_library_refresh (lib, NULL, NULL, log_item, &l, &r, &err),
+             err);
+  return l;
+}
+
+static void
+test_refresh_follows_a_file_that_moved (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *a = library_test_file (w.dir, "a.sh", "first");
+  CLEANUP_FREE char *id = library_test_import (w.lib, a, false);
+  CLEANUP_FREE char *moved = library_test_path (w.dir, "lib/share/elsewhere");
+  struct v2v_error *err = NULL;
+  CLEANUP_FREE char *old = v2v_library_path (w.lib, id, NULL, &err);
+  CLEANUP_FREE char *path = NULL;
+  struct upkeep_log l;
+
+  (void) state;
+  assert_ptr (old, err);
+  assert_int_equal (rename (old, moved), 0);
+  l = refresh (w.lib);
+  assert_int_equal (count_what (&l, "missing"), 1);
+  assert_int_equal (count_what (&l, "moved"), 1);
+  assert_int_equal (l.n, 2);
+  path = v2v_library_path (w.lib, id, NULL, &err);
+  assert_ptr (path, err);
+  assert_non_null (strstr (path, "/lib/share/elsewhere"));
+  l = refresh (w.lib); /* and that was all */
+  assert_int_equal (l.n, 0);
+  end (&w);
+}
+
+static void
+test_refresh_takes_in_what_is_new_children_after_parents (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *share = library_test_path (w.dir, "lib/share");
+  CLEANUP_FREE char *base =
+      library_test_disk (share, "z-base.vhdx", "vhdx", 1, NULL);
+  CLEANUP_FREE char *child =
+      library_test_disk (share, "a-child.vhdx", "vhdx", 2, base);
+  CLEANUP_FREE char *note = library_test_file (share, "notes.txt", "hello");
+  CLEANUP_FREE char *script = library_test_file (share, "s.ps1", "Get-VM");
+  struct upkeep_log l = refresh (w.lib);
+  CLEANUP_FREE char *id = find (w.lib, "disk/a-child");
+
+  (void) state;
+  assert_int_equal (count_what (&l, "new"), 3);
+  assert_int_equal (count_what (&l, "ignored"), 1); /* notes.txt */
+  {
+    CLEANUP_OBJECT struct v2v_object o = object (w.lib, id);
+
+    assert_int_equal (o.nr_uses, 1);
+    assert_string_equal (o.uses[0].name, "z-base");
+    assert_string_equal (o.locations[0].path, child);
+  }
+  assert_int_equal (unlink (note), 0);
+  end (&w);
+}
+
+static void
+test_a_lost_catalogue_comes_back_from_its_share (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *base =
+      library_test_disk (w.dir, "base.vhd", "vhd", 1, NULL);
+  CLEANUP_FREE char *child =
+      library_test_disk (w.dir, "child.vhd", "vhd", 2, base);
+  CLEANUP_FREE char *script = library_test_file (w.dir, "s.ps1", "Get-VM");
+  CLEANUP_FREE char *a = library_test_import (w.lib, base, false);
+  CLEANUP_FREE char *b = library_test_import (w.lib, child, false);
+  CLEANUP_FREE char *c = library_test_import (w.lib, script, false);
+  CLEANUP_FREE char *share = library_test_path (w.dir, "lib/share");
+  CLEANUP_FREE char *first = library_test_path (w.dir, "lib2/share");
+  CLEANUP_FREE char *other = library_test_path (w.dir, "lib2");
+  struct v2v_error *err = NULL;
+  struct v2v_library *lib;
+  struct upkeep_log l;
+
+  (void) state;
+  assert_ok (v2v_library_init (other, NULL, library_test_address (), &err),
+             err);
+  lib = v2v_library_open (other, &err);
+  assert_ptr (lib, err);
+  assert_int_equal (v2v_library_add_share (lib, share, NULL, &err), -1);
+  assert_error (&err, V2V_ERR_USAGE, "is called 'share' already");
+  assert_ok (v2v_library_add_share (lib, share, "old", &err), err);
+  l = refresh (lib);
+  assert_int_equal (count_what (&l, "new"), 3);
+  assert_int_equal (count (lib, NULL), 3);
+  v2v_library_close (lib);
+  assert_int_equal (access (first, F_OK), 0);
+  end (&w);
+}
+
+static void
+test_repair_brings_back_a_copy_from_another_share (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *second = library_test_path (w.dir, "second");
+  CLEANUP_FREE char *a = library_test_file (w.dir, "a.sh", "first");
+  CLEANUP_FREE char *b = library_test_file (w.dir, "b.sh", "second");
+  CLEANUP_FREE char *c = library_test_file (w.dir, "c.sh", "third");
+  CLEANUP_FREE char *ida = library_test_import (w.lib, a, false);
+  CLEANUP_FREE char *idb = library_test_import (w.lib, b, false);
+  CLEANUP_FREE char *idc = library_test_import (w.lib, c, false);
+  CLEANUP_FREE char *pa = NULL, *pb = NULL, *pc = NULL, *text = NULL;
+  struct upkeep_log l = { .n = 0 };
+  struct v2v_upkeep_result r;
+  struct v2v_error *err = NULL;
+  size_t len;
+
+  (void) state;
+  pa = v2v_library_path (w.lib, ida, NULL, &err);
+  pb = v2v_library_path (w.lib, idb, NULL, &err);
+  pc = v2v_library_path (w.lib, idc, NULL, &err);
+  assert_true (pa && pb && pc);
+  assert_int_equal (mkdir (second, 0777), 0);
+  assert_ok (v2v_library_add_share (w.lib, second, NULL, &err), err);
+  for (int twice = 0; twice < 2; ++twice) {
+    assert_ok (v2v_library_copy (w.lib, ida, "second", NULL, &err), err);
+    assert_ok (v2v_library_copy (w.lib, idb, "second", NULL, &err), err);
+  }
+  test_write_file (pa, "damaged", 7);
+  assert_int_equal (unlink (pb), 0);
+  assert_int_equal (unlink (pc), 0); /* nobody has another one of this */
+  {
+    CLEANUP_FREE char *from = v2v_library_path (w.lib, idb, NULL, &err);
+
+    assert_ptr (from, err); /* the copy serves meanwhile */
+    assert_non_null (strstr (from, "/second/"));
+  }
+  assert_ok (v2v_library_repair (w.lib, NULL, log_item, &l, &r, &err), err);
+  assert_int_equal (count_what (&l, "restored"), 2);
+  assert_int_equal (r.nr_bad, 1);
+  text = test_read_file (pa, &len);
+  assert_int_equal (len, 5);
+  assert_memory_equal (text, "first", 5);
+  verify (w.lib, false, 1);
+  test_write_file (pc, "third", 5);
+  verify (w.lib, false, 0);
+  assert_ok (v2v_library_gc (w.lib, NULL, NULL, NULL, &r, &err), err);
+  v2v_library_close (w.lib);
+  test_tmpdir_remove (w.dir);
+}
+
+/* ---- objects of several files ---- */
+
+static void
+test_a_vmdk_brings_its_extents (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *extent = library_test_path (w.dir, "x-flat.vmdk");
+  CLEANUP_FREE char *text =
+      library_test_file (w.dir, "x.vmdk",
+                         "# Disk DescriptorFile\nversion=1\nCID=12345678\n"
+                         "parentCID=ffffffff\ncreateType=\"monolithicFlat\"\n"
+                         "RW 2048 FLAT \"x-flat.vmdk\" 0\n");
+  CLEANUP_FREE char *data = malloc (1024 * 1024);
+  CLEANUP_FREE char *id = NULL;
+  struct v2v_error *err = NULL;
+  struct v2v_image *img;
+  char before[65], after[65];
+
+  (void) state;
+  assert_non_null (data);
+  test_random (data, 1024 * 1024, 5);
+  test_write_file (extent, data, 1024 * 1024);
+  img = v2v_image_open (text, NULL, &err);
+  assert_ptr (img, err);
+  test_image_sha256 (img, before);
+  v2v_image_close (img);
+  id = library_test_import (w.lib, text, false);
+  {
+    CLEANUP_OBJECT struct v2v_object o = object (w.lib, id);
+
+    assert_int_equal (o.nr_locations, 2);
+    assert_string_equal (o.locations[1].file, "x-flat.vmdk");
+    assert_int_equal (o.virtual_bytes, 1024 * 1024);
+  }
+  img = v2v_library_open_disk (w.lib, id, &err);
+  assert_ptr (img, err);
+  test_image_sha256 (img, after);
+  v2v_image_close (img);
+  assert_string_equal (before, after);
+  end (&w);
+}
+
+static void
+test_a_converted_machine_needs_its_disks (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *dir = library_test_path (w.dir, "web");
+  CLEANUP_FREE char *a = NULL, *b = NULL, *c = NULL, *d = NULL, *id = NULL;
+  struct v2v_import_result r = { 0 };
+  struct v2v_error *err = NULL;
+
+  (void) state;
+  assert_int_equal (mkdir (dir, 0777), 0);
+  a = library_test_disk (dir, "web-base.vhdx", "vhdx", 1, NULL);
+  b = library_test_disk (dir, "web.vhdx", "vhdx", 2, a);
+  c = library_test_file (dir, "report.json", "{}");
+  assert_int_equal (v2v_library_import (w.lib, dir, NULL, &r, &err), -1);
+  assert_error (&err, V2V_ERR_USAGE, "neither a driver");
+  d = library_test_file (dir, "New-web.ps1", "New-VM");
+  id = library_test_import (w.lib, dir, false);
+  {
+    CLEANUP_OBJECT struct v2v_object o = object (w.lib, id);
+
+    assert_int_equal (o.kind, V2V_OBJECT_VM);
+    assert_int_equal (o.nr_uses, 2);
+    assert_string_equal (o.uses[0].label, "web-base.vhdx");
+    assert_string_equal (o.uses[1].label, "web.vhdx");
+    assert_int_equal (o.nr_locations, 2);
+    assert_int_equal (v2v_library_remove (w.lib, o.uses[0].id, false, &err),
+                      -1);
+    assert_error (&err, V2V_ERR_USAGE, "needed by 2 objects");
+  }
+  assert_int_equal (count (w.lib, NULL), 3);
+  end (&w);
+}
+
+static void
+test_a_folder_with_an_inf_is_a_driver (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *dir = library_test_path (w.dir, "netkvm");
+  CLEANUP_FREE char *sub = library_test_path (w.dir, "netkvm/amd64");
+  CLEANUP_FREE char *a = NULL, *b = NULL, *id = NULL;
+
+  (void) state;
+  assert_int_equal (mkdir (dir, 0777), 0);
+  assert_int_equal (mkdir (sub, 0777), 0);
+  a = library_test_file (dir, "netkvm.INF", "[Version]");
+  b = library_test_file (sub, "netkvm.sys", "MZ");
+  id = library_test_import (w.lib, dir, false);
+  {
+    CLEANUP_OBJECT struct v2v_object o = object (w.lib, id);
+
+    assert_int_equal (o.kind, V2V_OBJECT_DRIVER);
+    assert_int_equal (o.nr_locations, 2);
+    assert_string_equal (o.locations[0].file, "amd64/netkvm.sys");
+  }
+  end (&w);
+}
+
+/* ---- several at once ---- */
+
+static void
+test_six_processes_import_at_once (void **state)
+{
+  struct world w = begin ();
+  pid_t pids[6];
+
+  (void) state;
+  v2v_library_close (w.lib);
+  for (int i = 0; i < 6; ++i) {
+    pids[i] = fork ();
+    assert_true (pids[i] >= 0);
+    if (pids[i] != 0)
+      continue;
+    {
+      struct v2v_library *lib = library_test_open (w.dir);
+      char name[16], text[16];
+
+      /* All of one name in the share; the last two have one content. */
+      snprintf (name, sizeof name, "f%d", i);
+      snprintf (text, sizeof text, "%d", i < 4 ? i : 4);
+      for (int n = 0; n < 3; ++n) {
+        char content[40];
+        CLEANUP_FREE char *path = NULL;
+        const struct v2v_import_opts opts = { .set = { .name = "same" } };
+        struct v2v_import_result r = { 0 };
+        struct v2v_error *err = NULL;
+
+        snprintf (content, sizeof content, "%s-%d", text, n);
+        path = library_test_file (w.dir, name, content);
+        if (v2v_library_import (lib, path, &opts, &r, &err) == -1)
+          _exit (1);
+        v2v_import_result_clear (&r);
+      }
+      v2v_library_close (lib);
+      _exit (0);
+    }
+  }
+  for (int i = 0; i < 6; ++i) {
+    int status;
+
+    assert_int_equal (waitpid (pids[i], &status, 0), pids[i]);
+    assert_int_equal (status, 0);
+  }
+  w.lib = library_test_open (w.dir);
+  assert_int_equal (count (w.lib, NULL), 15);
+  assert_int_equal (library_test_count_files (w.dir), 15);
   end (&w);
 }
 
@@ -693,6 +1026,14 @@ main (void)
     cmocka_unit_test (test_a_share_with_the_name_of_another_is_refused),
     cmocka_unit_test (test_two_files_of_one_name_get_numbers),
     cmocka_unit_test (test_a_strangers_file_in_a_share_is_not_replaced),
+    cmocka_unit_test (test_refresh_follows_a_file_that_moved),
+    cmocka_unit_test (test_refresh_takes_in_what_is_new_children_after_parents),
+    cmocka_unit_test (test_a_lost_catalogue_comes_back_from_its_share),
+    cmocka_unit_test (test_repair_brings_back_a_copy_from_another_share),
+    cmocka_unit_test (test_a_vmdk_brings_its_extents),
+    cmocka_unit_test (test_a_converted_machine_needs_its_disks),
+    cmocka_unit_test (test_a_folder_with_an_inf_is_a_driver),
+    cmocka_unit_test (test_six_processes_import_at_once),
     cmocka_unit_test (test_a_catalogue_of_every_earlier_version_is_migrated),
     cmocka_unit_test (test_a_catalogue_of_a_later_version_is_left_alone),
     cmocka_unit_test (test_a_transaction_that_fails_leaves_nothing),
