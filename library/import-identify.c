@@ -186,6 +186,13 @@ lib_identify (struct v2v_library *lib, lib_items *items, size_t index,
   }
   if (lib_find_identity (lib, item->identity, &known, err) == -1)
     return -1;
+  /* A machine may have two disks that are equal, empty ones for instance. */
+  for (size_t i = 0; known == NULL && i < index; ++i)
+    if (strcmp (items->ptr[i].identity, item->identity) == 0) {
+      known = strdup (items->ptr[i].id);
+      if (known == NULL)
+        return v2v_fail_nomem (err);
+    }
   if (known != NULL) {
     item->known = true;
     snprintf (item->id, sizeof item->id, "%s", known);

@@ -272,6 +272,13 @@ insert_rows (struct job *job, struct v2v_error **err)
       return -1;
     seq += item->files.len;
   }
+  for (size_t i = 0; last->known && i < last->relations.len; ++i)
+    if (last->relations.ptr[i].to == NULL &&
+        lib_relate_in_transaction (
+            job->lib, last->id, last->relations.ptr[i].role,
+            last->relations.ptr[i].label,
+            job->items.ptr[last->relations.ptr[i].to_item].id, err) == -1)
+      return -1;
   for (size_t i = 0; i < job->opts->nr_relations; ++i)
     if (lib_relate_in_transaction (
             job->lib, last->id, job->opts->relations[i].role,
@@ -315,6 +322,16 @@ check_fields (const struct v2v_library_set *s, struct v2v_error **err)
         lib_check_text ("a field", texts[i], false, err) == -1)
       return -1;
   return 0;
+}
+
+/* A machine that is known may have lost a disk: that comes back. */
+static bool
+has_news (const lib_items *items)
+{
+  for (size_t i = 0; i < items->len; ++i)
+    if (!items->ptr[i].known)
+      return true;
+  return false;
 }
 
 static bool
@@ -364,7 +381,7 @@ run (struct job *job, struct v2v_import_result *ret, struct v2v_error **err)
   for (size_t i = 0; i < job->items.len; ++i)
     if (lib_identify (job->lib, &job->items, i, &job->copy, err) == -1)
       return -1;
-  while (!last->known) {
+  while (has_news (&job->items)) {
     struct v2v_error *e = NULL;
 
     if (store (job, &e) == 0)

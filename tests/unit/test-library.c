@@ -768,6 +768,79 @@ test_a_converted_machine_needs_its_disks (void **state)
 }
 
 static void
+test_two_equal_disks_of_a_machine_are_one_object (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *dir = library_test_path (w.dir, "web");
+  CLEANUP_FREE char *a = NULL, *b = NULL, *c = NULL, *d = NULL;
+  CLEANUP_FREE char *id = NULL, *again = NULL;
+  struct v2v_error *err = NULL;
+
+  (void) state;
+  assert_int_equal (mkdir (dir, 0777), 0);
+  a = library_test_disk (dir, "one.vhd", "vhd", 1, NULL);
+  b = library_test_disk (dir, "two.vhd", "vhd", 1, NULL);
+  c = library_test_file (dir, "report.json", "{}");
+  d = library_test_file (dir, "New-web.ps1", "New-VM");
+  id = library_test_import (w.lib, dir, false);
+  {
+    CLEANUP_OBJECT struct v2v_object o = object (w.lib, id);
+
+    assert_int_equal (o.nr_uses, 2);
+    assert_string_equal (o.uses[0].id, o.uses[1].id);
+    assert_string_equal (o.uses[1].label, "two.vhd");
+    /* The disk is lost, the machine is not: the folder brings it back. */
+    assert_ok (v2v_library_remove (w.lib, o.uses[0].id, true, &err), err);
+  }
+  again = library_test_import (w.lib, dir, true);
+  assert_string_equal (again, id);
+  {
+    CLEANUP_OBJECT struct v2v_object o = object (w.lib, id);
+
+    assert_int_equal (o.nr_uses, 2);
+  }
+  end (&w);
+}
+
+/* SQLite only: the other data base's address is the library's secret. */
+static void
+test_work_of_another_host_is_taken_back_by_force_only (void **state)
+{
+  struct world w = begin ();
+  CLEANUP_FREE char *file = library_test_path (w.dir, "lib/catalogue.db");
+  struct v2v_error *err = NULL;
+  struct v2v_upkeep_result r;
+  const struct v2v_upkeep_opts force = { .force = true };
+  struct v2v_catalogue *c;
+
+  (void) state;
+  if (access (file, F_OK) == -1) {
+    end (&w);
+    return;
+  }
+  c = v2v_catalogue_open (file, false, &err);
+  assert_ptr (c, err);
+  assert_ok (
+      v2v_catalogue_exec (
+          c,
+          "INSERT INTO pending (id, kind, host, pid, started, created, share) "
+          "SELECT '00000000-0000-4000-8000-000000000001', 'import', "
+          "'elsewhere|pid:[1]|x', 1, 1, 1, id FROM share",
+          &err),
+      err);
+  v2v_catalogue_close (c);
+  v2v_library_close (w.lib);
+  w.lib = library_test_open (w.dir); /* leaves it alone */
+  assert_ok (v2v_library_gc (w.lib, NULL, NULL, NULL, &r, &err), err);
+  assert_int_equal (r.nr_bad, 1);
+  assert_ok (v2v_library_gc (w.lib, &force, NULL, NULL, &r, &err), err);
+  assert_int_equal (r.nr_done, 1);
+  assert_ok (v2v_library_gc (w.lib, NULL, NULL, NULL, &r, &err), err);
+  assert_int_equal (r.nr_bad, 0);
+  end (&w);
+}
+
+static void
 test_a_folder_with_an_inf_is_a_driver (void **state)
 {
   struct world w = begin ();
@@ -1032,6 +1105,8 @@ main (void)
     cmocka_unit_test (test_repair_brings_back_a_copy_from_another_share),
     cmocka_unit_test (test_a_vmdk_brings_its_extents),
     cmocka_unit_test (test_a_converted_machine_needs_its_disks),
+    cmocka_unit_test (test_two_equal_disks_of_a_machine_are_one_object),
+    cmocka_unit_test (test_work_of_another_host_is_taken_back_by_force_only),
     cmocka_unit_test (test_a_folder_with_an_inf_is_a_driver),
     cmocka_unit_test (test_six_processes_import_at_once),
     cmocka_unit_test (test_a_catalogue_of_every_earlier_version_is_migrated),
