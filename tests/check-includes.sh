@@ -35,7 +35,7 @@ only 'zlib' formats/core/gzip.c formats/core/inflate.c inject/unpack.c
 only 'iconv' formats/core/text.c
 only 'libpq' library/catalogue-postgres.c
 only 'libxml/' formats/xml.c formats/xml-internal.h formats/xml-schema.c
-only 'archive' formats/cabinet.c formats/ova.c
+only 'archive' formats/cabinet.c formats/iso.c formats/ova.c
 only 'libnbd' formats/nbd.c
 only 'yaml' inject/linux-net-netplan.c
 only 'nbdkit-plugin' formats/nbdkit-plugin.c
