@@ -21,6 +21,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -119,6 +120,13 @@ struct row {
   size_t len;
 };
 
+static void
+row_clear (struct row *row)
+{
+  free (row->data);
+}
+#define CLEANUP_ROW __attribute__ ((cleanup (row_clear)))
+
 /* The row NAME of TABLE: 1, or 0 when it is none. */
 static int
 read_row (struct windows_guest *w, const char *table, const char *name,
@@ -191,9 +199,8 @@ read_table (struct windows_guest *w, const char *set, bool route,
   if (names == NULL)
     return -1;
   for (size_t i = 0; names[i] != NULL; ++i) {
-    struct row row = { .data = NULL };
+    struct row row CLEANUP_ROW = { .data = NULL };
     const int r = read_row (w, table, names[i], route, &row, err);
-    CLEANUP_FREE uint8_t *data = row.data;
     struct windows_nic *n = r == 1 ? find_nic (nics, row.luid) : NULL;
     struct windows_ipv6 text;
 
