@@ -20,7 +20,8 @@ before=$(sha256_of disk.vmdk)
 
 for format in vhdx vhd; do
     got=0
-    v2v copy --no-space-check disk.vmdk "full/disk.$format" 2> err || got=$?
+    # Few blocks of 2 MiB are under way at once, whatever the host has.
+    v2v copy --threads 2 --no-space-check disk.vmdk "full/disk.$format" 2> err || got=$?
     [ "$got" = 5 ] || fail "status $got: $(cat err)"
     grep -q 'No space left on device' err || fail "not clear: $(cat err)"
     [ "$(grep -c '^v2v: ' err)" = 1 ] || fail "not one error: $(cat err)"
@@ -31,7 +32,7 @@ for format in vhdx vhd; do
     mount -o remount,size=200m full
     v2v copy --resume --json --no-space-check disk.vmdk "full/disk.$format" \
         >json || fail "$format: resume"
-    jq -e '.resumed_bytes > 10000000' json >/dev/null ||
+    jq -e '.resumed_bytes > 6000000' json >/dev/null ||
         fail "$format: copied anew: $(cat json)"
     v2v compare "full/disk.$format" disk.raw
     rm -f full/*
