@@ -506,7 +506,8 @@ classify_folder (const char *dir, const char *forced, lib_items *ret,
 
   if (list_files (dir, "", 1, &names, err) == -1)
     return -1;
-  qsort (names.ptr, names.len, sizeof names.ptr[0], compare_names);
+  if (names.len > 0)
+    qsort (names.ptr, names.len, sizeof names.ptr[0], compare_names);
   if (names.len > 0 && forced != NULL && strcmp (forced, "driver") == 0)
     return classify_driver (dir, &names, ret, err);
   if (has_machine (&names) && (forced == NULL || strcmp (forced, "vm") == 0))

@@ -413,7 +413,8 @@ look_at_new (struct scan *s, struct v2v_error **err)
   bool progress = true;
   int r;
 
-  qsort (s->found.ptr, s->found.len, sizeof s->found.ptr[0], compare_ranks);
+  if (s->found.len > 0)
+    qsort (s->found.ptr, s->found.len, sizeof s->found.ptr[0], compare_ranks);
   for (size_t i = 0; i < s->found.len; ++i) {
     r = follow (s, s->found.ptr[i], err);
     if (r == -1)

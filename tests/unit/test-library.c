@@ -430,6 +430,7 @@ test_a_share_that_is_not_mounted_makes_its_files_missing (void **state)
   struct v2v_error *err = NULL;
 
   (void) state;
+  assert_non_null (id);
   assert_int_equal (rename (share, away), 0);
   verify (w.lib, false, 1);
   assert_int_equal (mkdir (share, 0777), 0); /* the mount point, empty */
@@ -592,6 +593,7 @@ test_refresh_takes_in_what_is_new_children_after_parents (void **state)
   CLEANUP_FREE char *id = find (w.lib, "disk/a-child");
 
   (void) state;
+  assert_non_null (script);
   assert_int_equal (count_what (&l, "new"), 3);
   assert_int_equal (count_what (&l, "ignored"), 1); /* notes.txt */
   {
@@ -625,6 +627,7 @@ test_a_lost_catalogue_comes_back_from_its_share (void **state)
   struct upkeep_log l;
 
   (void) state;
+  assert_true (a && b && c);
   assert_ok (v2v_library_init (other, NULL, library_test_address (), &err),
              err);
   lib = v2v_library_open (other, &err);
@@ -977,7 +980,6 @@ static void
 test_a_catalogue_of_a_later_version_is_left_alone (void **state)
 {
   struct world w = begin ();
-  CLEANUP_FREE char *path = library_test_path (w.dir, "lib");
   struct v2v_error *err = NULL;
   char *dir = test_tmpdir ();
   CLEANUP_FREE char *file = library_test_path (dir, "c.db");
