@@ -98,7 +98,8 @@ vhdx_open_rw (void *vh, struct v2v_io *file, const struct v2v_open_opts *opts,
   if (!v2v_io_is_writable (file))
     return v2v_fail (err, V2V_ERR_USAGE, "is open for reading only");
   h->cache.pin_dirty = true;
-  h->keep_data_guid = opts != NULL && opts->keep_content_id;
+  if (opts != NULL && opts->keep_content_id)
+    h->keep_data_guid = true; /* vhdx-check.c has set it already */
   if (vhdx_log_load (h, opts != NULL && opts->force, err) == -1)
     return -1;
   /* Before anything is written: is the rest sound, with the log applied? */

@@ -46,6 +46,14 @@ ${CC:-cc} -Wall -Werror use.c -o use $flags ${V2V_TEST_LDFLAGS:-} ||
 got=$(LD_LIBRARY_PATH="$libdir" ./use)
 case $got in "1048576 "*) ;; *) fail "got '$got'" ;; esac
 
+# Each header finds what it includes, and they fit together.
+(cd "root$prefix/include/v2v" && find . -name '*.h' | sort |
+    sed 's/.*/#include "&"/') >all.c
+[ "$(wc -l <all.c)" -gt 20 ] || fail "few headers are installed: $(cat all.c)"
+# shellcheck disable=SC2086
+${CC:-cc} -Wall -Werror -fsyntax-only -I"root$prefix/include/v2v" all.c $flags ||
+    fail "the installed headers are not complete"
+
 so=$(find "$libdir" -name 'libv2v.so.*' -type f)
 bad=$(nm -D --defined-only "$so" | awk '$2 ~ /[TDBRW]/ {print $3}' |
       grep -v '^v2v_.*@@V2V_[0-9]' | grep -v '^V2V_[0-9]' || true)
