@@ -583,8 +583,6 @@ vhd_check (struct v2v_io *file, bool repair, const struct v2v_open_opts *opts,
   c.h.file = file; /* borrowed */
   r = check_all (&c, err);
   free (c.h.bat);
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (c.h.names); ++i)
-    free (c.h.names[i]);
-  free (c.h.parent_name);
+  vhd_clear_parent_names (&c.h);
   return r;
 }

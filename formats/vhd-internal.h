@@ -95,6 +95,8 @@ uint32_t vhd_timestamp (time_t t);
 
 /* ---- vhd-parent.c ---- */
 int vhd_read_parent_names (struct vhd *h, struct v2v_error **err);
+/* Free what that filled. */
+void vhd_clear_parent_names (struct vhd *h);
 int vhd_parent_names (void *vh, const char *const **ret_names,
                       struct v2v_error **err);
 int vhd_check_parent (void *vh, const struct v2v_image_info *parent,

@@ -157,6 +157,16 @@ vhd_read_parent_names (struct vhd *h, struct v2v_error **err)
                     NULL, err);
 }
 
+void
+vhd_clear_parent_names (struct vhd *h)
+{
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (h->names); ++i)
+    free (h->names[i]);
+  free (h->parent_name);
+  free (h->parent_relative);
+  free (h->parent_absolute);
+}
+
 int
 vhd_parent_names (void *vh, const char *const **ret_names,
                   struct v2v_error **err)

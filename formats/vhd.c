@@ -656,11 +656,7 @@ vhd_close (void *vh)
   vhd_writer_free (h);
   v2v_io_unref (h->file);
   free (h->bat);
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (h->names); ++i)
-    free (h->names[i]);
-  free (h->parent_name);
-  free (h->parent_relative);
-  free (h->parent_absolute);
+  vhd_clear_parent_names (h);
 }
 
 const struct v2v_image_ops v2v_vhd_ops = {
