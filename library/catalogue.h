@@ -87,7 +87,7 @@ extern const char v2v_query_end[];
 /* ---- the tables ---- */
 
 /* What this program writes; see schema.c. */
-#define V2V_SCHEMA_VERSION 2
+#define V2V_SCHEMA_VERSION 3
 
 /* Make the tables, or bring older ones up to VERSION (V2V_SCHEMA_VERSION;
  * tests stop earlier), in one transaction for each step.  Newer ones are

@@ -7,6 +7,11 @@
  *   location  where a file lies: one row for each copy
  *   relation  object needs other, as its role
  *   pending   work that has begun; pending_file: names it will make or remove
+ *   machine   what was deployed, with the objects it needs (machine_base) and
+ *             the computer names that are taken
+ *   service   machines of several tiers; service_step: work not yet finished
+ *   host_base objects that lie on hosts too
+ *   access    who may do what in a namespace
  *
  * Times are seconds since 1970, mtime nanoseconds; states are those of
  * v2v_location_state.  A step of the migration is never changed once it was
@@ -69,7 +74,50 @@ static const char *const version_2[] = {
   "CREATE INDEX object_equivalent ON object (kind, family, release)", NULL
 };
 
-static const char *const *const steps[] = { version_1, version_2 };
+/* What was deployed.  Empty text: none; a machine's owner_* say who works on
+ * it while its state is "planned" or "removing". */
+static const char *const version_3[] = {
+  "CREATE TABLE service (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
+  "template TEXT NOT NULL, template_digest TEXT NOT NULL, "
+  "settings TEXT NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL, "
+  "created BIGINT NOT NULL)",
+  "CREATE TABLE service_step (service TEXT NOT NULL REFERENCES service (id) "
+  "ON DELETE CASCADE, seq BIGINT NOT NULL, kind TEXT NOT NULL, "
+  "subject TEXT NOT NULL, detail TEXT NOT NULL, state TEXT NOT NULL, "
+  "PRIMARY KEY (service, seq))",
+  "CREATE TABLE machine (id TEXT PRIMARY KEY, name TEXT NOT NULL, "
+  "computer_name TEXT NOT NULL, host TEXT NOT NULL, folder TEXT NOT NULL, "
+  "template TEXT NOT NULL, template_digest TEXT NOT NULL, "
+  "service TEXT NOT NULL, tier TEXT NOT NULL, ordinal BIGINT NOT NULL, "
+  "state TEXT NOT NULL, owner TEXT NOT NULL, provenance TEXT NOT NULL, "
+  "created BIGINT NOT NULL, owner_host TEXT NOT NULL, "
+  "owner_pid BIGINT NOT NULL, owner_started BIGINT NOT NULL)",
+  "CREATE INDEX machine_name ON machine (name)",
+  "CREATE INDEX machine_service ON machine (service, tier)",
+  "CREATE INDEX machine_host ON machine (host)",
+  /* The objects that a machine cannot be without: they are counted here. */
+  "CREATE TABLE machine_base (machine TEXT NOT NULL REFERENCES machine (id) "
+  "ON DELETE CASCADE, object TEXT NOT NULL REFERENCES object (id), "
+  "PRIMARY KEY (machine, object))",
+  "CREATE INDEX machine_base_object ON machine_base (object)",
+  /* Names in lower case, so that two deployments never get the same. */
+  "CREATE TABLE computer_name (name TEXT PRIMARY KEY, "
+  "machine TEXT NOT NULL REFERENCES machine (id) ON DELETE CASCADE)",
+  "CREATE INDEX computer_name_machine ON computer_name (machine)",
+  /* Copies of objects on hosts. */
+  "CREATE TABLE host_base (host TEXT NOT NULL, object TEXT NOT NULL "
+  "REFERENCES object (id) ON DELETE CASCADE, path TEXT NOT NULL, "
+  "size BIGINT NOT NULL, mtime BIGINT NOT NULL, seen BIGINT NOT NULL, "
+  "PRIMARY KEY (host, object))",
+  "CREATE INDEX host_base_object ON host_base (object)",
+  /* subject: "user:NAME", "group:NAME" or "*"; role: "read", "deploy",
+     "author". */
+  "CREATE TABLE access (namespace TEXT NOT NULL, subject TEXT NOT NULL, "
+  "role TEXT NOT NULL, PRIMARY KEY (namespace, subject))",
+  NULL
+};
+
+static const char *const *const steps[] = { version_1, version_2, version_3 };
 
 _Static_assert(V2V_ARRAY_SIZE (steps) == V2V_SCHEMA_VERSION,
                "a step for each version");
