@@ -3,7 +3,9 @@
  *
  * libhivex deletes recursively and writes long data in one cell; so recursion
  * is bounded before a tree is deleted, and a key with "big data" values is
- * never changed: they would be stored in a form that Windows misreads.
+ * never changed: they would be stored in a form that Windows misreads.  It
+ * relies on a whole hive (hive-check.c) and leaves none behind when a change
+ * fails half-way: after that nothing is changed or written.
  */
 
 #include <config.h>
@@ -20,10 +22,58 @@
 static int
 check_writable (struct v2v_hive *h, struct v2v_error **err)
 {
-  if (h->writable)
-    return 0;
-  return v2v_fail (err, V2V_ERR_USAGE,
-                   "registry hive %s was opened for reading", h->name);
+  if (!h->writable)
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "registry hive %s was opened for reading", h->name);
+  return h->broken ? hive_fail_broken (h, err) : 0;
+}
+
+/* NAME may come from the guest, and libhivex does not look whether it is text
+ * (lib/write.c, hivex_node_set_values). */
+static int
+check_name (struct v2v_hive *h, const char *name, unsigned max,
+            struct v2v_error **err)
+{
+  size_t bytes;
+  CLEANUP_FREE void *raw = hive_utf8_to_utf16 (name, &bytes, err);
+
+  if (raw == NULL)
+    return v2v_prefix (err, "registry hive %s, a name for it", h->name);
+  if (bytes / 2 - 1 > max)
+    return v2v_fail (err, V2V_ERR_GUEST,
+                     "registry hive %s: a name of %zu characters, expected up "
+                     "to %u",
+                     h->name, bytes / 2 - 1, max);
+  return 0;
+}
+
+/* A key at PATH, which is not there; its parent is. */
+static int
+make_one (struct v2v_hive *h, char *path, const char *why, hive_node_h *ret,
+          struct v2v_error **err)
+{
+  char *name = strrchr (path, '\\');
+  hive_node_h parent;
+  int r;
+
+  if (name != NULL)
+    *name = '\0';
+  r = hive_find_node (h, name != NULL ? path : "", &parent, err);
+  if (name != NULL)
+    *name++ = '\\';
+  else
+    name = path;
+  if (r == -1 || check_name (h, name, HIVE_MAX_KEY_NAME, err) == -1)
+    return -1;
+  h->broken = true;
+  errno = 0;
+  *ret = hivex_node_add_child (h->h, parent, name);
+  if (*ret == 0)
+    return hive_fail_key (h, path, "making it", err);
+  if (hive_remember_key (h, HIVE_KEY_MADE, path, NULL, why, err) == -1)
+    return -1;
+  h->broken = false;
+  return 0;
 }
 
 /* The node of KEY, made with its parents where missing. *RET_MADE. */
@@ -39,8 +89,7 @@ make_node (struct v2v_hive *h, const char *key, const char *why,
     return v2v_fail_nomem (err);
   for (char *p = path;; ++p) {
     const char c = *p;
-    hive_node_h node, parent;
-    char *name;
+    hive_node_h node;
 
     if (c != '\\' && c != '\0')
       continue;
@@ -51,21 +100,9 @@ make_node (struct v2v_hive *h, const char *key, const char *why,
     if (hive_find_node (h, path, &node, err) == -1)
       return -1;
     if (node == 0) {
-      name = strrchr (path, '\\');
-      if (name != NULL)
-        *name = '\0';
-      if (hive_find_node (h, name != NULL ? path : "", &parent, err) == -1)
+      if (make_one (h, path, why, &node, err) == -1)
         return -1;
-      if (name != NULL)
-        *name = '\\';
-      errno = 0;
-      node =
-          hivex_node_add_child (h->h, parent, name != NULL ? name + 1 : path);
-      if (node == 0)
-        return hive_fail_key (h, path, "making it", err);
       *ret_made = true;
-      if (hive_remember_key (h, HIVE_KEY_MADE, path, NULL, why, err) == -1)
-        return -1;
     }
     *p = c;
     *ret = node;
@@ -87,10 +124,53 @@ v2v_hive_add_key (struct v2v_hive *h, const char *key, const char *why,
   return made;
 }
 
-/* Setting one value rewrites all values of its key: none may be "big data".
- * EXCEPT is the one to be replaced. */
+/* libhivex frees the data of a value with it, and ends the program when a
+ * value of no bytes, not stored in its record, has no cell. */
 static int
-check_no_big_data (struct v2v_hive *h, hive_node_h node, const char *key,
+check_data_cell (struct v2v_hive *h, hive_value_h value, const char *key,
+                 struct v2v_error **err)
+{
+  errno = 0;
+  if (hivex_value_data_cell_offset (h->h, value, NULL) != 0 || errno == 0)
+    return 0;
+  return v2v_fail (err, V2V_ERR_GUEST,
+                   "registry hive %s, key '%s': one of its values has no cell "
+                   "for its data; the key cannot be changed",
+                   h->name, key);
+}
+
+static int
+check_kept_value (struct v2v_hive *h, hive_value_h value, const char *key,
+                  const char *except, struct v2v_error **err)
+{
+  CLEANUP_FREE char *name = NULL;
+  hive_type type;
+  size_t len;
+
+  errno = 0;
+  name = hivex_value_key (h->h, value);
+  if (name == NULL || hivex_value_type (h->h, value, &type, &len) == -1)
+    return hive_fail_key (h, key, "a value", err);
+  if (check_data_cell (h, value, key, err) == -1)
+    return -1;
+  /* libhivex would store what is in front of the zero. */
+  if (hivex_value_key_len (h->h, value) != strlen (name))
+    return v2v_fail (err, V2V_ERR_GUEST,
+                     "registry hive %s, key '%s': its value '%s' has a zero in "
+                     "its name; the key cannot be changed",
+                     h->name, key, name);
+  if (len > HIVE_MAX_WRITE && strcasecmp (name, except) != 0)
+    return v2v_fail (err, V2V_ERR_GUEST,
+                     "registry hive %s, key '%s': its value '%s' has %zu "
+                     "bytes; keys with values over %u bytes cannot be changed",
+                     h->name, key, name, len, HIVE_MAX_WRITE);
+  return 0;
+}
+
+/* Setting one value rewrites all values of its key: can they be?  EXCEPT is
+ * the one to be replaced. */
+static int
+check_kept_values (struct v2v_hive *h, hive_node_h node, const char *key,
                    const char *except, struct v2v_error **err)
 {
   CLEANUP_FREE hive_value_h *values = NULL;
@@ -99,29 +179,9 @@ check_no_big_data (struct v2v_hive *h, hive_node_h node, const char *key,
   values = hivex_node_values (h->h, node);
   if (values == NULL)
     return hive_fail_key (h, key, "its values", err);
-  for (size_t i = 0; values[i] != 0; ++i) {
-    hive_type type;
-    size_t len;
-    char *name;
-
-    errno = 0;
-    if (hivex_value_type (h->h, values[i], &type, &len) == -1)
-      return hive_fail_key (h, key, "a value", err);
-    if (len <= HIVE_MAX_WRITE)
-      continue;
-    name = hivex_value_key (h->h, values[i]);
-    if (name == NULL)
-      return hive_fail_key (h, key, "a value", err);
-    if (strcasecmp (name, except) != 0)
-      v2v_fail (err, V2V_ERR_GUEST,
-                "registry hive %s, key '%s': its value '%s' has %zu bytes; "
-                "keys with values over %u bytes cannot be changed",
-                h->name, key, name, len, HIVE_MAX_WRITE);
-    len = strcasecmp (name, except) != 0;
-    free (name);
-    if (len)
+  for (size_t i = 0; values[i] != 0; ++i)
+    if (check_kept_value (h, values[i], key, except, err) == -1)
       return -1;
-  }
   return 0;
 }
 
@@ -150,18 +210,21 @@ store (struct v2v_hive *h, const char *key, const char *name,
     return v2v_fail (err, V2V_ERR_GUEST,
                      "registry value '%s': %zu bytes, expected up to %u", name,
                      new->len, HIVE_MAX_WRITE);
-  if (make_node (h, key, why, &node, &made, err) == -1 ||
-      check_no_big_data (h, node, key, name, err) == -1)
+  if (check_name (h, name, HIVE_MAX_VALUE_NAME, err) == -1 ||
+      make_node (h, key, why, &node, &made, err) == -1 ||
+      check_kept_values (h, node, key, name, err) == -1)
     return -1;
   v.key = (char *) name; /* libhivex copies it */
   v.t = (hive_type) new->type;
   v.len = new->len;
   v.value = new->data;
+  h->broken = true;
   errno = 0;
   if (hivex_node_set_value (h->h, node, &v, 0) == -1)
     return hive_fail_key (h, key, name, err);
   if (hive_remember_value (h, key, name, old, new, why, err) == -1)
     return -1;
+  h->broken = false;
   return 1;
 }
 
@@ -339,13 +402,15 @@ v2v_hive_delete_value (struct v2v_hive *h, const char *key, const char *name,
   if (!old.exists)
     return 0;
   if (hive_find_node (h, key, &node, err) == 0 &&
-      check_no_big_data (h, node, key, name, err) == 0 &&
+      check_kept_values (h, node, key, name, err) == 0 &&
       collect_others (h, node, key, name, &others, &n, err) == 0) {
+    h->broken = true;
     errno = 0;
     if (hivex_node_set_values (h->h, node, n, others, 0) == -1)
       hive_fail_key (h, key, name, err);
     else if (hive_remember_value (h, key, name, &old, &gone, why, err) == 0)
       r = 1;
+    h->broken = r != 1;
     free_values (others, n);
   }
   free (old.data);
@@ -353,12 +418,13 @@ v2v_hive_delete_value (struct v2v_hive *h, const char *key, const char *name,
 }
 
 /* How many keys are below NODE?  libhivex deletes recursively: a tree that is
- * too deep or has a cycle must not reach it. */
+ * too deep must not reach it. */
 static int
 count_keys (struct v2v_hive *h, hive_node_h node, const char *key,
             unsigned depth, unsigned *total, struct v2v_error **err)
 {
   CLEANUP_FREE hive_node_h *nodes = NULL;
+  CLEANUP_FREE hive_value_h *values = NULL;
 
   if (depth > HIVE_MAX_DEPTH || ++*total > HIVE_MAX_DELETE_KEYS)
     return v2v_fail (err, V2V_ERR_GUEST,
@@ -367,8 +433,12 @@ count_keys (struct v2v_hive *h, hive_node_h node, const char *key,
                      h->name, key);
   errno = 0;
   nodes = hivex_node_children (h->h, node);
-  if (nodes == NULL)
-    return hive_fail_key (h, key, "its subkeys", err);
+  values = nodes != NULL ? hivex_node_values (h->h, node) : NULL;
+  if (values == NULL)
+    return hive_fail_key (h, key, "what is below it", err);
+  for (size_t i = 0; values[i] != 0; ++i)
+    if (check_data_cell (h, values[i], key, err) == -1)
+      return -1;
   for (size_t i = 0; nodes[i] != 0; ++i)
     if (count_keys (h, nodes[i], key, depth + 1, total, err) == -1)
       return -1;
@@ -426,10 +496,12 @@ v2v_hive_delete_key (struct v2v_hive *h, const char *key, const char *why,
   text = describe_key (h, key, nr, err);
   if (text == NULL)
     return -1;
+  h->broken = true;
   errno = 0;
   if (hivex_node_delete_child (h->h, node) == -1)
     return hive_fail_key (h, key, "deleting it", err);
   if (hive_remember_key (h, HIVE_KEY_DELETED, key, text, why, err) == -1)
     return -1;
+  h->broken = false;
   return 1;
 }

@@ -196,13 +196,15 @@ verify_change (struct v2v_hive *again, const struct hive_change *c,
   return 0;
 }
 
-/* Read every change back from FILE. */
+/* Is FILE whole?  Then read every change back from it. */
 static int
 verify_file (const struct v2v_hive *h, const char *file, struct v2v_error **err)
 {
-  struct v2v_hive *again = v2v_hive_open (file, h->name, false, NULL, err);
+  struct v2v_hive *again = NULL;
   int r = 0;
 
+  if (hive_file_check (file, h->name, true, err) == 0)
+    again = v2v_hive_open (file, h->name, false, NULL, err);
   if (again == NULL)
     return v2v_prefix (err, "as written");
   for (size_t i = 0; r == 0 && i < h->nr_changes; ++i)
@@ -272,6 +274,8 @@ v2v_hive_commit (struct v2v_hive *h, struct v2v_error **err)
   if (!h->writable)
     return v2v_fail (err, V2V_ERR_USAGE,
                      "registry hive %s was opened for reading", h->name);
+  if (h->broken)
+    return hive_fail_broken (h, err);
   file = hive_file_temporary (h->g, h->file, err);
   if (file == NULL)
     return -1;

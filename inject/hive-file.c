@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "formats/core/cleanup.h"
+#include "inject/hive-check.h"
 #include "inject/hive-internal.h"
 #include "inject/hive-log.h"
 
@@ -80,12 +81,13 @@ read_all (const char *file, const char *name, size_t *ret_len,
 }
 
 int
-hive_file_check (const char *file, const char *name, struct v2v_error **err)
+hive_file_check (const char *file, const char *name, bool writing,
+                 struct v2v_error **err)
 {
   size_t len;
   CLEANUP_FREE uint8_t *data = read_all (file, name, &len, err);
 
-  return data == NULL ? -1 : hive_check_whole (data, len, name, err);
+  return data == NULL ? -1 : hive_check_records (data, len, name, writing, err);
 }
 
 static int

@@ -8,13 +8,16 @@
 
 #include "inject/hive.h"
 
-/* Windows: a key's name has at most 255 characters, a tree 512 levels; no key
- * that is of interest is deeper than 16. */
+/* Windows: a tree has at most 512 levels; no key that is of interest is deeper
+ * than 16. */
 #define HIVE_MAX_KEY_PATH 4096u
 #define HIVE_MAX_DEPTH    64u
 /* Data over this needs "big data" records, which libhivex reads but does not
  * write ([regf] "Big data"). */
 #define HIVE_MAX_WRITE 16344u
+/* Windows: names of keys have at most 255 characters, of values 16383. */
+#define HIVE_MAX_KEY_NAME   255u
+#define HIVE_MAX_VALUE_NAME 16383u
 /* What is deleted as a whole. */
 #define HIVE_MAX_DELETE_KEYS 10000u
 
@@ -47,6 +50,7 @@ struct v2v_hive {
   struct v2v_journal *journal;
   bool writable;
   bool replayed; /* differs from the guest's before any change of ours */
+  bool broken;   /* libhivex stopped in the middle of a change */
   struct hive_change *changes;
   size_t nr_changes, cap_changes;
 };
@@ -66,6 +70,8 @@ bool hive_decode_number (uint32_t type, const void *data, size_t len,
 /* What libhivex (errno) said about KEY and WHAT in it; returns -1. */
 int hive_fail_key (struct v2v_hive *h, const char *key, const char *what,
                    struct v2v_error **err);
+/* A change before this one was not finished: nothing follows. Returns -1. */
+int hive_fail_broken (const struct v2v_hive *h, struct v2v_error **err);
 /* libhivex' handle of KEY, 0 if it is not there. 0 or -1. */
 int hive_find_node (struct v2v_hive *h, const char *key, size_t *ret,
                     struct v2v_error **err);
@@ -93,8 +99,8 @@ void hive_forget_changes (struct v2v_hive *h);
 char *hive_file_from_guest (struct v2v_guest *g, const char *path,
                             const char *name, bool *ret_replayed,
                             struct v2v_error **err);
-/* Is FILE a hive that may be given to libhivex? */
-int hive_file_check (const char *file, const char *name,
+/* Is FILE a hive that may be given to libhivex, to be read or changed? */
+int hive_file_check (const char *file, const char *name, bool writing,
                      struct v2v_error **err);
 /* A new temporary file in the guest's folder, or beside FILE. */
 char *hive_file_temporary (struct v2v_guest *g, const char *file,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Registry hives: opening and reading by libhivex, behind hive.h.
  *
- * libhivex checks offsets within the file; what we add is that nothing dirty
- * or truncated is opened, and that paths are bounded.
+ * Nothing dirty, truncated or damaged is given to it (hive-check.c), and paths
+ * are bounded.
  */
 
 #include <config.h>
@@ -30,6 +30,15 @@ hive_fail_key (struct v2v_hive *h, const char *key, const char *what,
                    h->name, key, what, e ? strerror (e) : "damaged");
 }
 
+int
+hive_fail_broken (const struct v2v_hive *h, struct v2v_error **err)
+{
+  return v2v_fail (err, V2V_ERR_GUEST,
+                   "registry hive %s: a change to it failed half-way; nothing "
+                   "of it is written",
+                   h->name);
+}
+
 /* ---- open and close ---- */
 
 static struct v2v_hive *
@@ -49,7 +58,7 @@ hive_new (char *file, bool own_file, const char *name, bool writable,
   h->file = file;
   h->own_file = own_file;
   h->writable = writable;
-  if (hive_file_check (file, name, err) == -1) {
+  if (hive_file_check (file, name, writable, err) == -1) {
     v2v_hive_close (h);
     return NULL;
   }
