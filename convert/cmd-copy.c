@@ -16,8 +16,8 @@
 #include "formats/core/cleanup.h"
 #include "formats/core/log.h"
 #include "formats/core/text.h"
+#include "library/space.h"
 #include "convert/cmd.h"
-#include "convert/space.h"
 
 enum {
   OPT_AZURE = CMD_OPT_FIRST,

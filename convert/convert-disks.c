@@ -17,8 +17,8 @@
 #include "formats/core/cleanup.h"
 #include "formats/core/log.h"
 #include "formats/core/text.h"
+#include "library/space.h"
 #include "convert/convert-internal.h"
-#include "convert/space.h"
 
 static void
 cleanup_image (struct v2v_image **img)

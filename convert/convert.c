@@ -24,8 +24,8 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/log.h"
+#include "library/space.h"
 #include "convert/convert-internal.h"
-#include "convert/space.h"
 
 const char *
 v2v_version (void)

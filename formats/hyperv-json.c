@@ -286,6 +286,8 @@ v2v_hyperv_to_json (const struct v2v_hyperv_plan *plan,
   v2v_json_set (o, "target", target_to_json (plan));
   v2v_json_set (o, "findings", findings);
   v2v_json_set (o, "source", v2v_machine_to_json (machine));
+  if (plan->provenance != NULL)
+    v2v_json_set (o, "provenance", v2v_json_ref (plan->provenance));
   if (!v2v_json_ok (o)) {
     v2v_json_free (o);
     return NULL;

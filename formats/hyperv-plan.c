@@ -552,6 +552,7 @@ v2v_hyperv_plan_free (struct v2v_hyperv_plan *plan)
   for (size_t i = 0; i < plan->nr_settings; ++i)
     free (plan->settings[i].word);
   free (plan->settings);
+  v2v_json_free (plan->provenance);
   v2v_findings_clear (&plan->findings);
   free (plan);
 }

@@ -243,6 +243,8 @@ struct v2v_hyperv_plan {
   bool time_sync; /* integration service "Time Synchronization" */
   struct v2v_hyperv_setting *settings;
   size_t nr_settings;
+  /* What a deployment made it of, for the descriptions; NULL = nothing. */
+  struct v2v_json *provenance;
 
   const char *os_family;        /* "windows", "linux", "freebsd", "other" */
   char *os_name;                /* for people: "Windows Server 2019" */

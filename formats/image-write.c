@@ -72,6 +72,7 @@ create_or_resume (const char *filename, const char *format,
     io = v2v_io_create_part (filename,
                              V2V_IO_EARLY_WRITEBACK |
                                  (opts->replace ? V2V_IO_REPLACE : 0) |
+                                 (opts->defer_sync ? V2V_IO_DEFER_SYNC : 0) |
                                  (resume ? V2V_IO_KEEP_PART : 0),
                              err);
     if (io == NULL)

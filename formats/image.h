@@ -86,8 +86,10 @@ struct v2v_create_opts {
   uint32_t logical_sector_bytes;  /* 0 = 512 */
   uint32_t physical_sector_bytes; /* 0 = 4096 where the format has it */
   enum v2v_size_policy size_policy;
-  bool no_holes; /* allocate: the file must not be sparse */
-  bool replace;  /* may replace an existing file */
+  bool no_holes;   /* allocate: the file must not be sparse */
+  bool replace;    /* may replace an existing file */
+  bool defer_sync; /* the caller syncs the file, with others of its folder,
+                      after v2v_image_finish */
   /* Differencing: the parent as this library sees it, and the name to store
    * for the target (a Windows path may be given; NULL = the way from the
    * child's folder to the parent's). */

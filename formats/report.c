@@ -261,6 +261,8 @@ v2v_report_to_json (const struct v2v_report *r)
   v2v_json_set (o, "files", files);
   v2v_json_set (o, "finding_counts", counts_to_json (r));
   v2v_json_set (o, "findings", findings_to_json (r));
+  if (r->plan != NULL && r->plan->provenance != NULL)
+    v2v_json_set (o, "provenance", v2v_json_ref (r->plan->provenance));
   if (!v2v_json_ok (o)) {
     v2v_json_free (o);
     return NULL;

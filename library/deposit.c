@@ -47,6 +47,8 @@ struct v2v_deposit {
   int part_fd;
   int lock_fd; /* -1 once released */
   bool made_dir;
+  bool exact; /* no number is added to the name */
+  bool defer_sync;
   bool keep;
   bool committed;
 };
@@ -130,6 +132,13 @@ set_names (struct v2v_deposit *d, unsigned n, struct v2v_error **err)
   return 0;
 }
 
+static int
+refuse_taken (const struct v2v_deposit *d, struct v2v_error **err)
+{
+  v2v_fail (err, V2V_ERR_USAGE, "%s/%s is there already", d->dir, d->name);
+  return v2v_hint (err, "choose another name or folder");
+}
+
 /* A name that is free; or, to resume, the first that was begun. */
 static int
 choose_name (struct v2v_deposit *d, bool resume, struct v2v_error **err)
@@ -147,6 +156,8 @@ choose_name (struct v2v_deposit *d, bool resume, struct v2v_error **err)
       return -1;
     if (!exists (d->dir_fd, d->name))
       return 0;
+    if (d->exact)
+      return refuse_taken (d, err);
   }
   return v2v_fail (err, V2V_ERR_USAGE,
                    "%s: %s and the %d names after it are "
@@ -291,9 +302,9 @@ open_part (struct v2v_deposit *d, bool had_lock, bool resume,
   return empty_folder (d, err);
 }
 
-struct v2v_deposit *
-v2v_deposit_begin (const char *dir, const char *name, bool resume,
-                   struct v2v_error **err)
+static struct v2v_deposit *
+begin (const char *dir, const char *name, bool resume, bool exact,
+       struct v2v_error **err)
 {
   struct v2v_deposit *d = calloc (1, sizeof *d);
   bool had_lock = true;
@@ -304,6 +315,7 @@ v2v_deposit_begin (const char *dir, const char *name, bool resume,
   }
   d->dir_fd = d->part_fd = d->lock_fd = -1;
   d->keep = true; /* until the folder is ours */
+  d->exact = exact;
   d->dir = strdup (dir);
   d->base = v2v_safe_name (name);
   if (d->dir == NULL || d->base == NULL) {
@@ -323,6 +335,20 @@ error:
     release_lock (d); /* a lock left behind would claim a stranger's folder */
   v2v_deposit_close (d);
   return NULL;
+}
+
+struct v2v_deposit *
+v2v_deposit_begin (const char *dir, const char *name, bool resume,
+                   struct v2v_error **err)
+{
+  return begin (dir, name, resume, false, err);
+}
+
+struct v2v_deposit *
+v2v_deposit_begin_new (const char *dir, const char *name,
+                       struct v2v_error **err)
+{
+  return begin (dir, name, false, true, err);
 }
 
 /* ---- use ---- */
@@ -374,7 +400,7 @@ write_file (struct v2v_deposit *d, const char *file, const void *bytes,
     p += n;
     len -= (unsigned long) n;
   }
-  if (fsync (fd) == -1)
+  if (!d->defer_sync && fsync (fd) == -1)
     return v2v_fail_errno (err, "%s/%s/%s: fsync", d->dir, d->part, file);
   if (close (STEAL_FD (fd)) == -1)
     return v2v_fail_errno (err, "%s/%s/%s: close", d->dir, d->part, file);
@@ -425,16 +451,95 @@ sync_folder (int fd, const char *what, struct v2v_error **err)
   return 0;
 }
 
-int
-v2v_deposit_commit (struct v2v_deposit *d, struct v2v_error **err)
+void
+v2v_deposit_defer_sync (struct v2v_deposit *d)
 {
-  if (sync_folder (d->part_fd, d->part, err) == -1)
+  d->defer_sync = true;
+}
+
+bool
+v2v_deposit_is_deferred (const struct v2v_deposit *d)
+{
+  return d->defer_sync;
+}
+
+typedef int file_fn (struct v2v_deposit *d, int fd, const char *name,
+                     struct v2v_error **err);
+
+/* Call FN for each file of the working folder itself. */
+static int
+each_file (struct v2v_deposit *d, file_fn *fn, struct v2v_error **err)
+{
+  const int copy = openat (d->part_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  CLEANUP_CLOSEDIR DIR *dp = copy == -1 ? NULL : fdopendir (copy);
+  struct dirent *e;
+  struct stat st;
+
+  if (dp == NULL) {
+    v2v_fail_errno (err, "%s/%s", d->dir, d->part);
+    if (copy != -1)
+      close (copy);
     return -1;
+  }
+  while ((e = readdir (dp)) != NULL) {
+    CLEANUP_CLOSE int fd = -1;
+
+    if (fstatat (copy, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+        !S_ISREG (st.st_mode))
+      continue;
+    fd = openat (copy, e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd == -1)
+      return v2v_fail_errno (err, "%s/%s/%s", d->dir, d->part, e->d_name);
+    if (fn (d, fd, e->d_name, err) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+static int
+start_file (struct v2v_deposit *d, int fd, const char *name,
+            struct v2v_error **err)
+{
+  (void) d, (void) name, (void) err;
+  /* Best effort: what could not be begun here is waited for later. */
+  (void) sync_file_range (fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  return 0;
+}
+
+void
+v2v_deposit_start_sync (struct v2v_deposit *d)
+{
+  if (d->defer_sync)
+    (void) each_file (d, start_file, NULL);
+}
+
+static int
+sync_file (struct v2v_deposit *d, int fd, const char *name,
+           struct v2v_error **err)
+{
+  if (fsync (fd) == -1)
+    return v2v_fail_errno (err, "%s/%s/%s: fsync", d->dir, d->part, name);
+  return 0;
+}
+
+int
+v2v_deposit_sync (struct v2v_deposit *d, struct v2v_error **err)
+{
+  if (d->defer_sync && each_file (d, sync_file, err) == -1)
+    return -1;
+  return sync_folder (d->part_fd, d->part, err);
+}
+
+int
+v2v_deposit_publish (struct v2v_deposit *d, struct v2v_error **err)
+{
   for (unsigned n = 1;; ++n) {
     if (rename_noreplace (d->dir_fd, d->part, d->name) == 0)
       break;
     if (errno != EEXIST && errno != ENOTEMPTY)
       return v2v_fail_errno (err, "%s/%s: rename", d->dir, d->name);
+    if (d->exact)
+      return refuse_taken (d, err);
     if (n > MAX_CLASHES)
       return v2v_fail (err, V2V_ERR_USAGE, "%s/%s: taken meanwhile", d->dir,
                        d->name);
@@ -447,7 +552,24 @@ v2v_deposit_commit (struct v2v_deposit *d, struct v2v_error **err)
   }
   d->committed = true;
   release_lock (d);
+  return 0;
+}
+
+int
+v2v_deposit_settle (struct v2v_deposit *d, struct v2v_error **err)
+{
   return sync_folder (d->dir_fd, d->dir, err);
+}
+
+int
+v2v_deposit_commit (struct v2v_deposit *d, struct v2v_error **err)
+{
+  v2v_deposit_start_sync (d);
+  return v2v_deposit_sync (d, err) == -1 ||
+                 v2v_deposit_publish (d, err) == -1 ||
+                 v2v_deposit_settle (d, err) == -1
+             ? -1
+             : 0;
 }
 
 void

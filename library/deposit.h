@@ -17,6 +17,10 @@ struct v2v_deposit;
  * made if it is missing.  A lock keeps two runs apart (V2V_ERR_USAGE). */
 struct v2v_deposit *v2v_deposit_begin (const char *dir, const char *name,
                                        bool resume, struct v2v_error **err);
+/* The same for a folder whose name is already told to others: NAME or nothing,
+ * one that is taken is V2V_ERR_USAGE. */
+struct v2v_deposit *v2v_deposit_begin_new (const char *dir, const char *name,
+                                           struct v2v_error **err);
 /* The final folder name without DIR; borrowed. */
 const char *v2v_deposit_name (const struct v2v_deposit *d);
 /* Path of FILE inside the working folder; the caller frees. */
@@ -36,6 +40,21 @@ int v2v_deposit_remove_folder (struct v2v_deposit *d, const char *name,
                                struct v2v_error **err);
 /* Sync and rename the folder to its final name. */
 int v2v_deposit_commit (struct v2v_deposit *d, struct v2v_error **err);
+
+/* Many small folders at once: a disk that is asked to sync hundreds of files
+ * one by one does hardly anything else.  After v2v_deposit_defer_sync nothing
+ * is synced when it is written (disks: v2v_create_opts.defer_sync); the caller
+ * then goes through these steps, each for all folders before the next. */
+void v2v_deposit_defer_sync (struct v2v_deposit *d);
+bool v2v_deposit_is_deferred (const struct v2v_deposit *d);
+/* Begin to write out what is in the folder. */
+void v2v_deposit_start_sync (struct v2v_deposit *d);
+/* All of it is safe. */
+int v2v_deposit_sync (struct v2v_deposit *d, struct v2v_error **err);
+/* Rename it to its final name ... */
+int v2v_deposit_publish (struct v2v_deposit *d, struct v2v_error **err);
+/* ... and the name is safe. */
+int v2v_deposit_settle (struct v2v_deposit *d, struct v2v_error **err);
 /* Keep the working folder when closed without commit (for --resume). */
 void v2v_deposit_keep (struct v2v_deposit *d);
 /* Without commit or keep, the working folder and what is in it is removed. */

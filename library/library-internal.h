@@ -101,6 +101,22 @@ int lib_write (int root, const char *path, const void *bytes, size_t len,
                struct v2v_error **err);
 int64_t lib_mtime (const struct stat *st);
 
+/* ---- library.c ---- */
+
+/* mkdir -p */
+int lib_make_folders (const char *path, struct v2v_error **err);
+
+/* ---- pending.c: who works ---- */
+
+#define LIB_HOST_SIZE 256
+/* This machine, process namespace and start; -1 with errno. */
+int lib_our_host (char ret[LIB_HOST_SIZE]);
+/* When the process started; -1: there is none. */
+int64_t lib_start_of (int64_t pid);
+/* Of a process on HOST: do we see that it runs; do we know that it does not? */
+bool lib_is_alive (const char *host, int64_t pid, int64_t started);
+bool lib_is_gone (const char *host, int64_t pid, int64_t started);
+
 /* ---- pending.c: intents ---- */
 
 struct lib_intent {
@@ -142,6 +158,12 @@ void lib_intent_undo (struct v2v_library *lib, struct lib_intent *in);
  * *RET_LEFT: intents that stay. */
 int lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
                  uint64_t *ret_left, struct v2v_error **err);
+
+/* ---- deployed-recover.c ---- */
+
+/* The same for machines whose deployment or removal was not finished. */
+int lib_recover_machines (struct v2v_library *lib, bool all, uint64_t *ret_done,
+                          uint64_t *ret_left, struct v2v_error **err);
 
 /* In a removal's own process: remove the files now. */
 int lib_finish_removals (struct v2v_library *lib, struct v2v_error **err);

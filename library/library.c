@@ -91,9 +91,8 @@ make_folder (const char *path, struct v2v_error **err)
   return 0;
 }
 
-/* mkdir -p */
-static int
-make_folders (const char *path, struct v2v_error **err)
+int
+lib_make_folders (const char *path, struct v2v_error **err)
 {
   CLEANUP_FREE char *copy = strdup (path);
 
@@ -126,7 +125,7 @@ registry_path (bool make, struct v2v_error **err)
     v2v_fail (err, V2V_ERR_USAGE,
               "names of libraries have no place: neither XDG_CONFIG_HOME nor "
               "HOME is set");
-  if (dir == NULL || (make && make_folders (dir, err) == -1))
+  if (dir == NULL || (make && lib_make_folders (dir, err) == -1))
     return NULL;
   return lib_join (dir, "libraries.json", err);
 }
@@ -260,7 +259,7 @@ v2v_library_init (const char *dir, const char *name, const char *catalogue,
   int r = -1;
 
   if ((name != NULL && check_name (name, err) == -1) ||
-      make_folders (dir, err) == -1)
+      lib_make_folders (dir, err) == -1)
     return -1;
   path = realpath (dir, NULL);
   if (path == NULL)

@@ -48,8 +48,8 @@ read_line (const char *path, char *buf, int size)
 }
 
 /* MACHINE:PID-NAMESPACE:BOOT */
-static int
-our_host (char ret[256])
+int
+lib_our_host (char ret[LIB_HOST_SIZE])
 {
   char machine[80], boot[80], ns[80];
   ssize_t n;
@@ -66,8 +66,8 @@ our_host (char ret[256])
 
 /* When the process started, in ticks since boot (proc(5), stat, field 22); -1
  * when there is none. */
-static int64_t
-start_of (int64_t pid)
+int64_t
+lib_start_of (int64_t pid)
 {
   char path[64], line[1024];
   const char *p;
@@ -81,27 +81,27 @@ start_of (int64_t pid)
 }
 
 /* Do we see that it runs? */
-static bool
-is_alive (const char *host, int64_t pid, int64_t started)
+bool
+lib_is_alive (const char *host, int64_t pid, int64_t started)
 {
   char ours[256];
 
-  return our_host (ours) == 0 && strcmp (host, ours) == 0 &&
-         start_of (pid) == started;
+  return lib_our_host (ours) == 0 && strcmp (host, ours) == 0 &&
+         lib_start_of (pid) == started;
 }
 
-static bool
-is_gone (const char *host, int64_t pid, int64_t started)
+bool
+lib_is_gone (const char *host, int64_t pid, int64_t started)
 {
   char ours[256];
   const char *boot = strrchr (host, '|');
   size_t n;
 
-  if (our_host (ours) == -1 || boot == NULL)
+  if (lib_our_host (ours) == -1 || boot == NULL)
     return false;
   n = (size_t) (boot - host);
   if (strcmp (host, ours) == 0)
-    return start_of (pid) != started;
+    return lib_start_of (pid) != started;
   /* The same machine, started again; a process namespace does not outlive
    * it, but its number may come back. */
   if (strncmp (host, ours, n + 1) == 0)
@@ -125,7 +125,7 @@ lib_intent_note (struct v2v_library *lib, const char *kind,
 
   if (q == NULL || lib_new_id (ret->id, err) == -1)
     return -1;
-  if (our_host (host) == -1)
+  if (lib_our_host (host) == -1)
     return v2v_fail_errno (err, "the name of this host");
   free (ret->share);
   ret->share = strdup (share->id);
@@ -135,7 +135,7 @@ lib_intent_note (struct v2v_library *lib, const char *kind,
   v2v_query_text (q, kind);
   v2v_query_text (q, host);
   v2v_query_int (q, getpid ());
-  v2v_query_int (q, start_of (getpid ()));
+  v2v_query_int (q, lib_start_of (getpid ()));
   v2v_query_int (q, time (NULL));
   v2v_query_text (q, share->id);
   ret->nr_files = 0;
@@ -439,7 +439,7 @@ claim (struct v2v_library *lib, const struct found *f, bool *ret,
   char host[256];
 
   *ret = false;
-  if (our_host (host) == -1)
+  if (lib_our_host (host) == -1)
     return v2v_fail_errno (err, "the name of this host");
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;
@@ -450,7 +450,7 @@ claim (struct v2v_library *lib, const struct found *f, bool *ret,
   if (q != NULL) {
     v2v_query_text (q, host);
     v2v_query_int (q, getpid ());
-    v2v_query_int (q, start_of (getpid ()));
+    v2v_query_int (q, lib_start_of (getpid ()));
     v2v_query_text (q, f->id);
     v2v_query_text (q, f->host);
     v2v_query_int (q, f->pid);
@@ -534,8 +534,8 @@ lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
     const struct found *f = &list.ptr[i];
     struct v2v_error *e = NULL;
 
-    if (all ? is_alive (f->host, f->pid, f->started)
-            : !is_gone (f->host, f->pid, f->started))
+    if (all ? lib_is_alive (f->host, f->pid, f->started)
+            : !lib_is_gone (f->host, f->pid, f->started))
       ++*ret_left;
     else if (recover_one (lib, f, &e) == -1) {
       /* Its share may be away: later. */
@@ -549,7 +549,7 @@ lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
   for (size_t i = 0; i < shares.len; ++i)
     if (remove_strays (lib, &shares.ptr[i], err) == -1)
       return -1;
-  return 0;
+  return lib_recover_machines (lib, all, ret_done, ret_left, err);
 }
 
 int
@@ -558,7 +558,7 @@ lib_finish_removals (struct v2v_library *lib, struct v2v_error **err)
   __attribute__ ((cleanup (found_clear))) found_vector list = V2V_VECTOR_INIT;
   char host[256];
 
-  if (our_host (host) == -1)
+  if (lib_our_host (host) == -1)
     return v2v_fail_errno (err, "the name of this host");
   if (find_all (lib, &list, err) == -1)
     return -1;

@@ -517,3 +517,67 @@ record_text (const struct field *f, const void *base)
   }
   return NULL;
 }
+
+/* ---- all texts ---- */
+
+static int
+map_string (char **s, bool is_secret, record_map_fn *fn, void *arg,
+            struct v2v_error **err)
+{
+  char *new = NULL;
+
+  if (*s == NULL)
+    return 0;
+  if (fn (arg, *s, is_secret, &new, err) == -1)
+    return -1;
+  if (new != NULL) {
+    free (*s);
+    *s = new;
+  }
+  return 0;
+}
+
+static int
+map_field (const struct field *f, void *base, record_map_fn *fn, void *arg,
+           struct v2v_error **err)
+{
+  void *v = value_of (f, base);
+  char **words;
+
+  switch (f->kind) {
+  case FIELD_TEXT:
+  case FIELD_LINES:
+    return map_string (v, false, fn, arg, err);
+  case FIELD_SECRET:
+    return map_string (&((struct v2v_secret_ref *) v)->file, true, fn, arg,
+                       err);
+  case FIELD_GROUP:
+    return record_map_texts (f->sub, v, fn, arg, err);
+  case FIELD_LIST:
+    for (size_t i = 0; i < record_length (f, base); ++i)
+      if (record_map_texts (f->sub, record_at (f, base, i), fn, arg, err) == -1)
+        return -1;
+    return 0;
+  case FIELD_WORDS:
+    words = *(char ***) v;
+    for (size_t i = 0; words != NULL && words[i] != NULL; ++i)
+      if (map_string (&words[i], false, fn, arg, err) == -1)
+        return -1;
+    return 0;
+  case FIELD_NUMBER:
+  case FIELD_FLAG:
+  case FIELD_CHOICE:
+    return 0;
+  }
+  return 0;
+}
+
+int
+record_map_texts (const struct record *r, void *base, record_map_fn *fn,
+                  void *arg, struct v2v_error **err)
+{
+  for (const struct field *f = r->fields; f->name != NULL; ++f)
+    if (map_field (f, base, fn, arg, err) == -1)
+      return -1;
+  return 0;
+}

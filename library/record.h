@@ -132,4 +132,12 @@ int record_diff (const struct record *r, const void *a, const void *b,
 int record_texts (const struct record *r, const void *base, record_diff_fn *fn,
                   void *arg);
 
+/* Give every string that is said, the files of secrets too, a new value: FN
+ * leaves *RET alone (it stays) or sets it to a string of its own; IS_SECRET
+ * says that it is where a secret is.  What was set is not checked. */
+typedef int record_map_fn (void *arg, const char *text, bool is_secret,
+                           char **ret, struct v2v_error **err);
+int record_map_texts (const struct record *r, void *base, record_map_fn *fn,
+                      void *arg, struct v2v_error **err);
+
 #endif /* V2V_RECORD_H */

@@ -9,7 +9,8 @@
  *   vm_make_disks          new, copied or differencing
  *   vm_make_media          the CD image, the seed
  *   v2v_describe_machine   NAME.json, the scripts; v2v_describe_report
- *   v2v_deposit_commit     and all of it is there
+ *   v2v_deposit_sync       and, when all of it is safe,
+ *   v2v_deposit_publish    the name
  */
 
 #include <config.h>
@@ -18,10 +19,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
 #include "library/describe.h"
+#include "library/space.h"
 #include "library/vm-internal.h"
 
 /* Places on four SCSI controllers, and on IDE. */
@@ -38,7 +42,8 @@ static void
 vm_clear (struct vm *vm)
 {
   for (size_t i = 0; i < vm->nr_disks; ++i) {
-    v2v_image_close (vm->disks[i].image);
+    if (vm->disks[i].from == NULL || vm->disks[i].from->image == NULL)
+      v2v_image_close (vm->disks[i].image);
     v2v_copy_result_clear (&vm->disks[i].result);
     free (vm->disks[i].variant);
     free (vm->disks[i].path);
@@ -104,6 +109,9 @@ start (struct vm *vm, const struct v2v_vm_opts *opts, struct v2v_error **err)
   vm->opts = opts;
   vm->hyperv = opts->hyperv;
   vm->hyperv.name = NULL;
+  if (opts->hardware != NULL && vm->hyperv.generation == 0 &&
+      opts->hardware->hardware.generation != -1)
+    vm->hyperv.generation = (unsigned) opts->hardware->hardware.generation;
   if ((opts->name != NULL && (vm->name = strdup (opts->name)) == NULL) ||
       (opts->os_id != NULL && (vm->os_id = strdup (opts->os_id)) == NULL))
     return v2v_fail_nomem (err);
@@ -127,10 +135,31 @@ take_disks (struct vm *vm, struct v2v_error **err)
     if (d == NULL)
       return -1;
     d->size_bytes = from->size_bytes;
+    d->from = from;
+    d->boot = from->boot;
+    d->child = from->path != NULL &&
+               (from->storage == V2V_VM_STORAGE_AUTO
+                    ? vm->opts->differencing
+                    : from->storage == V2V_VM_STORAGE_DIFFERENCING);
     if (from->path != NULL && (d->path = strdup (from->path)) == NULL)
       return v2v_fail_nomem (err);
   }
   return 0;
+}
+
+/* TELL is false when the plan is made anew: what there is to find was found. */
+static int
+apply_hardware (struct vm *vm, bool tell, struct v2v_error **err)
+{
+  struct v2v_findings told = V2V_FINDINGS_INIT;
+  int r;
+
+  if (vm->opts->hardware == NULL)
+    return 0;
+  r = v2v_hardware_apply (vm->opts->hardware, vm->plan,
+                          tell ? &vm->findings : &told, err);
+  v2v_findings_clear (&told);
+  return r;
 }
 
 static int
@@ -143,11 +172,16 @@ make_plan (struct vm *vm, const char *safe_name, struct v2v_error **err)
     return v2v_fail_nomem (err);
   for (size_t i = 0; i < vm->nr_disks; ++i)
     evidence[i] = vm->disks[i].has_evidence ? &vm->disks[i].evidence : NULL;
-  vm->hyperv.safe_name = safe_name;
+  vm->hyperv.safe_name =
+      safe_name != NULL ? safe_name : vm->opts->hyperv.safe_name;
   v2v_hyperv_plan_free (vm->plan);
   vm->plan = v2v_hyperv_plan_new (vm->machine, evidence, vm->nr_disks,
                                   &vm->hyperv, err);
-  return vm->plan == NULL ? -1 : 0;
+  if (vm->plan == NULL || vm_place_disks (vm, err) == -1)
+    return -1;
+  if (vm->opts->provenance != NULL)
+    vm->plan->provenance = v2v_json_ref (vm->opts->provenance);
+  return apply_hardware (vm, safe_name == NULL, err);
 }
 
 static int
@@ -155,6 +189,8 @@ prepare (struct vm *vm, struct v2v_error **err)
 {
   if (vm->opts->clone != NULL && vm_read_clone (vm, err) == -1)
     return -1;
+  for (size_t i = 0; i < vm->nr_disks; ++i)
+    vm->disks[i].child = vm->opts->differencing;
   if (vm->name == NULL)
     return v2v_fail (err, V2V_ERR_USAGE, "the new machine has no name");
   return take_disks (vm, err) == -1 || vm_open_disks (vm, err) == -1 ||
@@ -207,7 +243,6 @@ fill_disk (const struct vm *vm, size_t i, struct v2v_report_disk *r)
   const struct v2v_hyperv_disk *p = &vm->plan->disks[i];
   const struct v2v_image_info *info =
       d->image != NULL ? v2v_image_get_info (d->image) : NULL;
-  const bool child = vm->opts->differencing && d->image != NULL;
 
   *r = (struct v2v_report_disk){
     .id = p->source_id,
@@ -217,7 +252,7 @@ fill_disk (const struct vm *vm, size_t i, struct v2v_report_disk *r)
     .chain_length = d->image != NULL ? v2v_image_chain_length (d->image) : 0,
     .target_file = p->file,
     .target_format = vm->hyperv.disk_format == V2V_HYPERV_VHD ? "vhd" : "vhdx",
-    .target_variant = child                                  ? "differencing"
+    .target_variant = d->child                               ? "differencing"
                       : vm->opts->subformat == V2V_SUB_FIXED ? "fixed"
                                                              : "dynamic",
     .virtual_bytes = p->size_bytes,
@@ -279,7 +314,59 @@ describe (struct vm *vm, const char *started, double seconds,
                               err);
 }
 
+/* ---- room ---- */
+
+/* What a child, a blank disk, the seed and the texts take: tables and
+ * headers. */
+#define SMALL_FILES (2 * V2V_MIB)
+
+static int
+check_space (struct vm *vm, struct v2v_error **err)
+{
+  const struct v2v_vm_opts *o = vm->opts;
+  const unsigned nr = o->nr_alike != 0 ? o->nr_alike : 1;
+  const struct v2v_create_opts create = { .subformat = o->subformat };
+  uint64_t need = SMALL_FILES, all;
+  struct stat st;
+
+  for (size_t i = 0; i < vm->nr_disks; ++i) {
+    const struct vm_disk *d = &vm->disks[i];
+    uint64_t bytes;
+
+    if (d->image == NULL || d->child ||
+        v2v_space_may_share (o->output_dir, d->image))
+      continue;
+    if (v2v_space_needed (d->image, &create, false, &bytes, err) == -1)
+      return v2v_prefix (err, "%s", d->path);
+    if (!v2v_add_u64 (need, bytes, &need))
+      need = UINT64_MAX;
+  }
+  if (o->iso != NULL && stat (o->iso, &st) == 0 &&
+      !v2v_add_u64 (need, (uint64_t) st.st_size, &need))
+    need = UINT64_MAX;
+  if (!v2v_mul_u64 (need, nr, &all))
+    all = UINT64_MAX;
+  return v2v_space_check_bytes (o->output_dir, all, err);
+}
+
 /* ---- all of it ---- */
+
+struct v2v_vm_job {
+  struct v2v_deposit *deposit;
+  char *output_dir;
+  struct v2v_vm_result result;
+};
+
+void
+v2v_vm_job_free (struct v2v_vm_job *job)
+{
+  if (job == NULL)
+    return;
+  v2v_deposit_close (job->deposit);
+  v2v_vm_result_clear (&job->result);
+  free (job->output_dir);
+  free (job);
+}
 
 static int
 create (struct vm *vm, struct v2v_vm_result *ret, struct v2v_error **err)
@@ -288,26 +375,84 @@ create (struct vm *vm, struct v2v_vm_result *ret, struct v2v_error **err)
   char started[32];
 
   format_now (started);
-  if (prepare (vm, err) == -1)
+  if (prepare (vm, err) == -1 || check_space (vm, err) == -1)
     return -1;
-  vm->deposit =
-      v2v_deposit_begin (vm->opts->output_dir, vm->plan->safe_name, false, err);
+  vm->deposit = vm->opts->exact_name
+                    ? v2v_deposit_begin_new (vm->opts->output_dir,
+                                             vm->plan->safe_name, err)
+                    : v2v_deposit_begin (vm->opts->output_dir,
+                                         vm->plan->safe_name, false, err);
   if (vm->deposit == NULL)
     return -1;
+  v2v_deposit_defer_sync (vm->deposit);
   /* The name was taken: files inside are called like the folder. */
   if (strcmp (v2v_deposit_name (vm->deposit), vm->plan->safe_name) != 0 &&
       make_plan (vm, v2v_deposit_name (vm->deposit), err) == -1)
     return -1;
-  if (vm_make_disks (vm, err) == -1 || tell_frozen (vm, err) == -1 ||
-      vm_make_media (vm, err) == -1 ||
-      describe (vm, started, monotonic () - begin, ret, err) == -1 ||
-      v2v_deposit_commit (vm->deposit, err) == -1)
-    return -1;
-  if (asprintf (&ret->folder, "%s/%s", vm->opts->output_dir,
-                v2v_deposit_name (vm->deposit)) == -1) {
-    ret->folder = NULL;
+  return vm_make_disks (vm, err) == -1 || tell_frozen (vm, err) == -1 ||
+                 vm_make_media (vm, err) == -1 ||
+                 describe (vm, started, monotonic () - begin, ret, err) == -1
+             ? -1
+             : 0;
+}
+
+int
+v2v_vm_begin (const struct v2v_vm_opts *opts, struct v2v_vm_job **ret,
+              struct v2v_error **err)
+{
+  struct v2v_vm_job *job = calloc (1, sizeof *job);
+  struct vm vm = { .opts = opts };
+  int r;
+
+  if (job == NULL || (job->output_dir = strdup (opts->output_dir)) == NULL) {
+    free (job);
     return v2v_fail_nomem (err);
   }
+  r = start (&vm, opts, err);
+  if (r == 0)
+    r = create (&vm, &job->result, err);
+  if (r == 0)
+    job->deposit = STEAL (vm.deposit);
+  vm_clear (&vm);
+  if (r == -1) {
+    v2v_vm_job_free (job);
+    return -1;
+  }
+  *ret = job;
+  return 0;
+}
+
+void
+v2v_vm_start_sync (struct v2v_vm_job *job)
+{
+  v2v_deposit_start_sync (job->deposit);
+}
+
+int
+v2v_vm_sync (struct v2v_vm_job *job, struct v2v_error **err)
+{
+  return v2v_deposit_sync (job->deposit, err);
+}
+
+int
+v2v_vm_publish (struct v2v_vm_job *job, struct v2v_error **err)
+{
+  return v2v_deposit_publish (job->deposit, err);
+}
+
+int
+v2v_vm_settle (struct v2v_vm_job *job, struct v2v_vm_result *ret,
+               struct v2v_error **err)
+{
+  if (v2v_deposit_settle (job->deposit, err) == -1)
+    return -1;
+  if (asprintf (&job->result.folder, "%s/%s", job->output_dir,
+                v2v_deposit_name (job->deposit)) == -1) {
+    job->result.folder = NULL;
+    return v2v_fail_nomem (err);
+  }
+  *ret = job->result;
+  memset (&job->result, 0, sizeof job->result);
   return 0;
 }
 
@@ -315,15 +460,35 @@ int
 v2v_vm_create (const struct v2v_vm_opts *opts, struct v2v_vm_result *ret,
                struct v2v_error **err)
 {
-  struct vm vm = { .opts = opts };
+  struct v2v_vm_job *job = NULL;
   int r;
 
   memset (ret, 0, sizeof *ret);
-  r = start (&vm, opts, err);
+  if (v2v_vm_begin (opts, &job, err) == -1)
+    return -1;
+  v2v_vm_start_sync (job);
+  r = v2v_vm_sync (job, err) == -1 || v2v_vm_publish (job, err) == -1 ||
+              v2v_vm_settle (job, ret, err) == -1
+          ? -1
+          : 0;
+  v2v_vm_job_free (job);
+  return r;
+}
+
+int
+v2v_vm_plan (const struct v2v_vm_opts *opts, struct v2v_json **ret,
+             struct v2v_error **err)
+{
+  struct vm vm = { .opts = opts };
+  int r = start (&vm, opts, err);
+
   if (r == 0)
-    r = create (&vm, ret, err);
-  if (r == -1)
-    v2v_vm_result_clear (ret);
+    r = prepare (&vm, err);
+  if (r == 0) {
+    *ret = v2v_hyperv_to_json (vm.plan, vm.machine);
+    if (*ret == NULL)
+      r = v2v_fail_nomem (err);
+  }
   vm_clear (&vm);
   return r;
 }

@@ -54,22 +54,25 @@ vm_open_disks (struct vm *vm, struct v2v_error **err)
 
     if (d->path == NULL)
       continue;
-    d->image = v2v_image_open (d->path, &opts, err);
+    d->image = d->from != NULL && d->from->image != NULL
+                   ? d->from->image
+                   : v2v_image_open (d->path, &opts, err);
     if (d->image == NULL)
       return -1;
-    if (v2v_evidence_gather (d->image, &d->evidence, err) == -1)
+    if (d->from != NULL && d->from->evidence != NULL)
+      d->evidence = *d->from->evidence;
+    else if (v2v_evidence_gather (d->image, &d->evidence, err) == -1)
       return v2v_prefix (err, "%s", d->path);
     d->has_evidence = true;
-    if (!vm->opts->differencing)
-      continue;
-    if (strcmp (v2v_image_get_info (d->image)->format, "vhd") == 0)
+    if (d->child && strcmp (v2v_image_get_info (d->image)->format, "vhd") == 0)
       vm->hyperv.disk_format = V2V_HYPERV_VHD;
   }
-  for (size_t i = 0; vm->opts->differencing && i < vm->nr_disks; ++i) {
+  for (size_t i = 0; i < vm->nr_disks; ++i) {
     const struct v2v_image *img = vm->disks[i].image;
     const char *format = img ? v2v_image_get_info (img)->format : NULL;
 
-    if (format != NULL && strcmp (format, format_name (vm)) != 0) {
+    if (vm->disks[i].child && format != NULL &&
+        strcmp (format, format_name (vm)) != 0) {
       v2v_fail (err, V2V_ERR_USAGE,
                 "%s: is of format %s, and a differencing disk of this machine "
                 "needs a parent of format %s",
@@ -107,6 +110,7 @@ make_child (struct vm *vm, size_t i, const char *path, struct v2v_error **err)
   struct vm_disk *d = &vm->disks[i];
   const char *folder = vm->opts->parent_folder;
   const char *name = last_part (d->path);
+  const struct v2v_vm_disk *from = d->from;
   CLEANUP_FREE char *absolute = NULL;
   CLEANUP_IMAGE struct v2v_image *img = NULL;
   struct v2v_create_opts create = {
@@ -117,13 +121,19 @@ make_child (struct vm *vm, size_t i, const char *path, struct v2v_error **err)
   };
   const size_t len = folder != NULL ? strlen (folder) : 0;
 
+  create.defer_sync = v2v_deposit_is_deferred (vm->deposit);
+  if (from != NULL && from->parent_absolute != NULL)
+    folder = NULL;
   if (folder != NULL &&
       asprintf (&absolute, "%s%s%s", folder,
                 len > 0 && folder[len - 1] == '\\' ? "" : "\\", name) == -1) {
     absolute = NULL;
     return v2v_fail_nomem (err);
   }
-  create.parent_absolute_path = absolute;
+  create.parent_absolute_path = absolute != NULL ? absolute
+                                : from != NULL   ? from->parent_absolute
+                                                 : NULL;
+  create.parent_relative_path = from != NULL ? from->parent_relative : NULL;
   img = v2v_image_create (path, format_name (vm), &create, err);
   if (img == NULL || v2v_image_finish (img, err) == -1)
     return -1;
@@ -149,6 +159,7 @@ make_copy (struct vm *vm, size_t i, const char *path, struct v2v_error **err)
     .size_bytes = d->image != NULL ? v2v_image_size (d->image) : d->size_bytes,
     .subformat = o->subformat,
     .block_bytes = o->block_bytes,
+    .defer_sync = v2v_deposit_is_deferred (vm->deposit),
   };
   struct v2v_copy_opts copy = o->copy;
 
@@ -187,7 +198,8 @@ note_made (struct vm_disk *d, const char *path, struct v2v_error **err)
 static int
 tell_not_looked (struct vm *vm, const struct vm_disk *d, struct v2v_error **err)
 {
-  if (d->path == NULL || (d->has_evidence && d->evidence.blank))
+  if (d->path == NULL || (d->has_evidence && d->evidence.blank) ||
+      (d->from != NULL && d->from->generalized))
     return 0;
   return vm_find (vm, V2V_WARNING, "new.not-looked-into", d->path,
                   "'v2v customize --generalize' makes a template of a Linux "
@@ -210,9 +222,8 @@ vm_make_disks (struct vm *vm, struct v2v_error **err)
       return -1;
     if (vm->opts->copy.cancel != NULL && atomic_load (vm->opts->copy.cancel))
       return v2v_fail (err, V2V_ERR_INTERRUPTED, "interrupted");
-    if ((vm->opts->differencing && d->image != NULL
-             ? make_child (vm, i, path, err)
-             : make_copy (vm, i, path, err)) == -1 ||
+    if ((d->child ? make_child (vm, i, path, err)
+                  : make_copy (vm, i, path, err)) == -1 ||
         note_made (d, path, err) == -1 || tell_not_looked (vm, d, err) == -1)
       return -1;
   }

@@ -4,6 +4,7 @@
  *   vm-create.c   the order of the steps
  *   vm-clone.c    NAME.json of another machine
  *   vm-machine.c  options and clone as a struct v2v_machine
+ *   vm-place.c    places of disks that were asked for
  *   vm-disks.c    disks, the CD image, the seed
  */
 #ifndef V2V_VM_INTERNAL_H
@@ -18,10 +19,12 @@
 
 /* What is known of a disk: of one to make, and of what was made. */
 struct vm_disk {
-  char *path;              /* NULL = blank */
-  uint64_t size_bytes;     /* of a blank one */
-  bool boot;               /* the machine cloned started from it */
-  struct v2v_image *image; /* NULL = blank */
+  char *path;                     /* NULL = blank */
+  uint64_t size_bytes;            /* of a blank one */
+  bool boot;                      /* the machine starts from it */
+  bool child;                     /* it becomes the parent of a new one */
+  const struct v2v_vm_disk *from; /* the option; NULL = of the clone */
+  struct v2v_image *image;        /* NULL = blank */
   struct v2v_disk_evidence evidence;
   bool has_evidence;
   /* Made: */
@@ -57,6 +60,9 @@ int vm_find (struct vm *vm, enum v2v_severity severity, const char *id,
 
 /* Take over hardware and disks of the machine in opts->clone. */
 int vm_read_clone (struct vm *vm, struct v2v_error **err);
+/* What the template says of places, then the hardware profile, onto
+ * vm->plan. */
+int vm_place_disks (struct vm *vm, struct v2v_error **err);
 /* vm->machine and vm->map complete, after the disks are open. */
 int vm_fill_machine (struct vm *vm, struct v2v_error **err);
 int vm_open_disks (struct vm *vm, struct v2v_error **err);

@@ -190,7 +190,7 @@ file_sync (void *vh, struct v2v_error **err)
 {
   const struct v2v_io_file *f = vh;
 
-  if (fsync (f->fd) == -1)
+  if (!f->defer_sync && fsync (f->fd) == -1)
     return v2v_fail_errno (err, "fsync");
   return 0;
 }
@@ -541,6 +541,7 @@ v2v_io_create_part (const char *path, unsigned flags, struct v2v_error **err)
   f->part_path = STEAL (part);
   f->final_path = STEAL (final);
   f->replace = (flags & V2V_IO_REPLACE) != 0;
+  f->defer_sync = (flags & V2V_IO_DEFER_SYNC) != 0;
   return io;
 }
 
@@ -587,7 +588,7 @@ v2v_io_publish (struct v2v_io *io, struct v2v_error **err)
     unlink (f->part_path);
   }
   free (STEAL (f->part_path));
-  return sync_folder_of (f->final_path, err);
+  return f->defer_sync ? 0 : sync_folder_of (f->final_path, err);
 }
 
 void

@@ -64,6 +64,7 @@ struct v2v_io_file {
   char *final_path;
   bool replace;
   bool keep_part;
+  bool defer_sync;
 };
 
 #endif /* V2V_IO_INTERNAL_H */

@@ -17,7 +17,7 @@
 #include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
-#include "convert/space.h"
+#include "library/space.h"
 
 /* See cmd-map.c: memory stays bounded on any disk. */
 #define STEP (UINT64_C (64) * 1024 * 1024 * 1024)
