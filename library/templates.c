@@ -19,6 +19,12 @@ static const char *const balances[] = { "round-robin", "least-connections",
 
 #define MAX_INSTANCES 10000
 
+const char *
+v2v_script_phase_name (enum v2v_script_phase phase)
+{
+  return phases[phase - 1];
+}
+
 #define S v2v_reference
 static const struct field reference_fields[] = {
   F_TEXT (S, name, "name", .max = 255),
@@ -136,6 +142,7 @@ static const struct field tier_fields[] = {
   F_TEXT (S, availability_set, "availability-set", .max = 64),
   F_FLAG (S, anti_affinity, "anti-affinity"),
   F_TEXT (S, computer_name, "computer-name", .max = 64),
+  F_TEXT (S, addresses, "addresses"),
   F_GROUP (S, vm_template, "vm-template", &document_reference),
   F_GROUP (S, hardware, "hardware-profile", &document_reference),
   F_GROUP (S, guest_os, "guest-os-profile", &document_reference),

@@ -84,6 +84,8 @@ enum v2v_script_phase {
   V2V_PHASE_UPDATE,
   V2V_PHASE_REMOVE,
 };
+/* "first-vm" ... */
+const char *v2v_script_phase_name (enum v2v_script_phase phase);
 struct v2v_tier_script {
   char *name;
   unsigned phase; /* enum v2v_script_phase */
@@ -100,6 +102,7 @@ struct v2v_tier {
   char *availability_set;
   enum v2v_tristate anti_affinity;
   char *computer_name;
+  char *addresses; /* "10.0.0.11/24-10.0.0.19": machine N has number N */
   struct v2v_reference vm_template, hardware, guest_os;
   struct v2v_tier_script *scripts;
   size_t nr_scripts;

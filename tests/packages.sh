@@ -22,8 +22,8 @@ sample=(
     mtools nbdkit qemu-system-x86 qemu-utils
 )
 test=(
-    7zip btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio
-    cryptsetup-bin git guestfish initramfs-tools-core jq lcov
+    7zip bind9-utils btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio
+    cryptsetup-bin git guestfish haproxy initramfs-tools-core jq lcov
     libclang-rt-14-dev libcmocka-dev libnbd-bin libvhdi-utils libvmdk-utils
     lvm2 lz4 lzop ntfs-3g openssl ovmf postgresql shellcheck sqlite3 valgrind
     wine wine64 xfsprogs
