@@ -266,58 +266,27 @@ const struct v2v_command lib_cmd_show = {
 
 /* ---- where-used ---- */
 
-/* Breadth first; what was seen is not followed again. */
-static int
-users_of (struct v2v_library *lib, const char *id, bool all,
-          struct v2v_objects *ret, struct v2v_error **err)
-{
-  CLEANUP_OBJECT struct v2v_object o = { 0 };
-
-  if (v2v_library_object (lib, id, &o, err) == -1)
-    return -1;
-  for (size_t i = 0; i < o.nr_users; ++i) {
-    struct v2v_object *p;
-    bool seen = false;
-
-    for (size_t k = 0; k < ret->len; ++k)
-      seen |= strcmp (ret->ptr[k].id, o.users[i].id) == 0;
-    if (seen)
-      continue;
-    p = reallocarray (ret->ptr, ret->len + 1, sizeof *p);
-    if (p == NULL)
-      return v2v_fail_nomem (err);
-    ret->ptr = p;
-    if (v2v_library_object (lib, o.users[i].id, &ret->ptr[ret->len], err) == -1)
-      return -1;
-    ret->len++;
-    if (all && users_of (lib, o.users[i].id, true, ret, err) == -1)
-      return -1;
-  }
-  return 0;
-}
-
 static int
 run_where_used (struct cli *cli, struct v2v_error **err)
 {
   struct lib_args a = { 0 };
   CLEANUP_LIBRARY struct v2v_library *lib = lib_begin (cli, &a, err);
-  CLEANUP_OBJECTS struct v2v_objects users = { 0 };
   CLEANUP_FREE char *id = NULL;
   struct listing l = { .cli = cli };
+  int r;
 
   if (lib == NULL)
     return cli->done ? 0 : -1;
-  if (v2v_library_find (lib, cli->args[0], &id, err) == -1 ||
-      users_of (lib, id, a.all, &users, err) == -1)
+  if (v2v_library_find (lib, cli->args[0], &id, err) == -1)
     return -1;
+  a.filter.needs = id;
+  a.filter.indirectly = a.all;
   if (cli->json)
     printf ("{\n  \"used_by\": [");
-  for (size_t i = 0; i < users.len; ++i)
-    if (list_one (&l, &users.ptr[i], err) == -1)
-      return -1;
-  if (cli->json)
+  r = v2v_library_each (lib, &a.filter, list_one, &l, err);
+  if (cli->json && r == 0)
     printf ("%s]\n}\n", l.n ? "\n  " : "");
-  return 0;
+  return r;
 }
 
 /* clang-format off */

@@ -26,7 +26,10 @@
 
 struct postgres {
   PGconn *conn;
-  char *where; /* without a password */
+  char *address; /* as it was given */
+  char *where;   /* without a password */
+  unsigned nr_prepared;
+  struct v2v_str dead; /* what to say before the next one is prepared */
 };
 
 struct postgres_query {
@@ -36,6 +39,12 @@ struct postgres_query {
   char *values[MAX_PARAMETERS];
   PGresult *result; /* NULL before the first step */
   int row;          /* -1 before the first */
+  unsigned runs;
+  unsigned prepared; /* its number at the server, or 0 */
+  /* A stream's own connection: while its rows come the other one has to be
+   * free for other statements. */
+  PGconn *own;
+  bool sent;
 };
 
 /* libpq's messages have a "ERROR:  " in front and several lines. */
@@ -52,8 +61,8 @@ fail (struct postgres *h, const char *message, const char *state,
   if (state != NULL && strncmp (state, "23", 2) == 0) /* integrity */
     code = V2V_ERR_MISMATCH;
   if (state != NULL && strcmp (state, "55P03") == 0) { /* lock_timeout */
-    v2v_fail (err, code, "%s: another process has been writing for %d seconds",
-              h->where, V2V_CATALOGUE_WAIT_MS / 1000);
+    v2v_fail (err, code, "%s: another process has been writing for %u seconds",
+              h->where, catalogue_wait_ms / 1000);
     return v2v_hint (err, "try again when it is done, or end it");
   }
   return v2v_fail (err, code, "%s: %.*s", h->where, (int) strcspn (start, "\n"),
@@ -94,8 +103,25 @@ postgres_close (void *vh)
   struct postgres *h = vh;
 
   PQfinish (h->conn); /* accepts NULL */
+  free (h->address);
   free (h->where);
+  v2v_str_free (&h->dead);
   free (h);
+}
+
+static PGconn *
+connect_to (struct postgres *h, struct v2v_error **err)
+{
+  PGconn *conn = PQconnectdb (h->address);
+
+  if (PQstatus (conn) == CONNECTION_OK) {
+    PQsetNoticeProcessor (conn, on_notice, NULL);
+    if (PQsetClientEncoding (conn, "UTF8") == 0)
+      return conn;
+  }
+  fail (h, PQerrorMessage (conn), NULL, err);
+  PQfinish (conn);
+  return NULL;
 }
 
 static void *
@@ -105,23 +131,17 @@ postgres_open (const char *where, bool create, struct v2v_error **err)
   char timeout[64];
 
   (void) create; /* the data base is made by its administrator */
-  if (h == NULL || (h->where = v2v_catalogue_printable (where)) == NULL) {
-    free (h);
+  if (h == NULL || (h->where = v2v_catalogue_printable (where)) == NULL ||
+      (h->address = strdup (where)) == NULL) {
+    if (h != NULL)
+      postgres_close (h);
     v2v_fail_nomem (err);
     return NULL;
   }
-  h->conn = PQconnectdb (where);
-  if (PQstatus (h->conn) != CONNECTION_OK) {
-    fail (h, PQerrorMessage (h->conn), NULL, err);
-    postgres_close (h);
-    return NULL;
-  }
-  PQsetNoticeProcessor (h->conn, on_notice, NULL);
-  snprintf (timeout, sizeof timeout, "SET lock_timeout = %d",
-            V2V_CATALOGUE_WAIT_MS);
-  if (PQsetClientEncoding (h->conn, "UTF8") != 0)
-    fail (h, PQerrorMessage (h->conn), NULL, err);
-  else if (postgres_exec (h, timeout, err) == 0)
+  h->conn = connect_to (h, err);
+  snprintf (timeout, sizeof timeout, "SET lock_timeout = %u",
+            catalogue_wait_ms);
+  if (h->conn != NULL && postgres_exec (h, timeout, err) == 0)
     return h;
   postgres_close (h);
   return NULL;
@@ -172,7 +192,8 @@ number_parameters (const char *sql)
 }
 
 static void *
-postgres_prepare (void *vh, const char *sql, struct v2v_error **err)
+postgres_prepare (void *vh, const char *sql, bool stream,
+                  struct v2v_error **err)
 {
   struct postgres_query *q = calloc (1, sizeof *q);
 
@@ -183,6 +204,11 @@ postgres_prepare (void *vh, const char *sql, struct v2v_error **err)
   }
   q->h = vh;
   q->row = -1;
+  if (stream && (q->own = connect_to (q->h, err)) == NULL) {
+    free (q->sql);
+    free (q);
+    return NULL;
+  }
   return q;
 }
 
@@ -210,16 +236,85 @@ postgres_bind_int (void *vq, unsigned n, int64_t value)
   return postgres_bind_text (vq, n, text);
 }
 
+/* The next row of a stream. */
+static int
+step_stream (struct postgres_query *q, struct v2v_error **err)
+{
+  ExecStatusType status;
+
+  if (!q->sent &&
+      (!PQsendQueryParams (q->own, q->sql, (int) q->nr, NULL,
+                           (const char *const *) q->values, NULL, NULL, 0) ||
+       !PQsetSingleRowMode (q->own)))
+    return fail (q->h, PQerrorMessage (q->own), NULL, err);
+  q->sent = true;
+  PQclear (q->result);
+  q->result = PQgetResult (q->own);
+  if (q->result == NULL)
+    return 0;
+  status = PQresultStatus (q->result);
+  q->row = 0;
+  if (status == PGRES_SINGLE_TUPLE)
+    return 1;
+  return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK
+             ? 0
+             : fail_result (q->h, q->result, err);
+}
+
+static void
+prepared_name (const struct postgres_query *q, char ret[32])
+{
+  snprintf (ret, 32, "v2v_%u", q->prepared);
+}
+
+/* What is asked a second time is parsed at the server once for all. */
+static void
+prepare_again (struct postgres_query *q)
+{
+  struct postgres *h = q->h;
+  char name[32];
+  PGresult *r;
+
+  if (h->dead.len > 0) {
+    if (postgres_exec (h, h->dead.ptr, NULL) == -1)
+      return; /* a transaction that has failed: not now */
+    v2v_str_free (&h->dead);
+  }
+  q->prepared = ++h->nr_prepared;
+  prepared_name (q, name);
+  r = PQprepare (h->conn, name, q->sql, 0, NULL);
+  /* What is wrong with it is told when it runs. */
+  if (PQresultStatus (r) != PGRES_COMMAND_OK)
+    q->prepared = 0;
+  PQclear (r);
+}
+
+static PGresult *
+run (struct postgres_query *q)
+{
+  const char *const *values = (const char *const *) q->values;
+  char name[32];
+
+  if (q->prepared == 0 && q->runs++ == 1)
+    prepare_again (q);
+  if (q->prepared == 0)
+    return PQexecParams (q->h->conn, q->sql, (int) q->nr, NULL, values, NULL,
+                         NULL, 0);
+  prepared_name (q, name);
+  return PQexecPrepared (q->h->conn, name, (int) q->nr, values, NULL, NULL, 0);
+}
+
 static int
 postgres_step (void *vq, struct v2v_error **err)
 {
   struct postgres_query *q = vq;
 
+  if (q->own != NULL)
+    return step_stream (q, err);
   if (q->result == NULL) {
     ExecStatusType status;
 
-    q->result = PQexecParams (q->h->conn, q->sql, (int) q->nr, NULL,
-                              (const char *const *) q->values, NULL, NULL, 0);
+    q->result = run (q);
     status = PQresultStatus (q->result);
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
       return fail_result (q->h, q->result, err);
@@ -263,6 +358,12 @@ postgres_reset (void *vq)
   struct postgres_query *q = vq;
 
   PQclear (STEAL (q->result));
+  while (q->sent) {
+    PGresult *r = PQgetResult (q->own);
+
+    q->sent = r != NULL;
+    PQclear (r);
+  }
   q->row = -1;
   q->nr = 0;
 }
@@ -272,9 +373,17 @@ postgres_free (void *vq)
 {
   struct postgres_query *q = vq;
 
-  postgres_reset (q);
+  if (q->prepared != 0) {
+    char name[32];
+
+    prepared_name (q, name);
+    /* Without memory it stays at the server until we leave. */
+    (void) v2v_str_printf (&q->h->dead, "DEALLOCATE %s;", name);
+  }
+  PQclear (q->result);
   for (size_t i = 0; i < MAX_PARAMETERS; ++i)
     free (q->values[i]);
+  PQfinish (q->own); /* accepts NULL; what was not read is not waited for */
   free (q->sql);
   free (q);
 }

@@ -39,8 +39,8 @@ fail (const struct sqlite *h, int r, struct v2v_error **err)
   else if (r == SQLITE_CONSTRAINT)
     code = V2V_ERR_MISMATCH;
   if (r == SQLITE_BUSY) {
-    v2v_fail (err, code, "%s: another process has been writing for %d seconds",
-              h->where, V2V_CATALOGUE_WAIT_MS / 1000);
+    v2v_fail (err, code, "%s: another process has been writing for %u seconds",
+              h->where, catalogue_wait_ms / 1000);
     return v2v_hint (err, "try again when it is done, or end it");
   }
   return v2v_fail (err, code, "%s: %s", h->where,
@@ -69,7 +69,7 @@ sqlite_close (void *vh)
 static int
 set_up (struct sqlite *h, bool create, struct v2v_error **err)
 {
-  sqlite3_busy_timeout (h->db, V2V_CATALOGUE_WAIT_MS);
+  sqlite3_busy_timeout (h->db, (int) catalogue_wait_ms);
   /* The file may come from anywhere: no functions out of its schema, no
    * writes to its internals. */
   sqlite3_db_config (h->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -110,12 +110,14 @@ sqlite_commit (void *vh, struct v2v_error **err)
 
 /* ---- queries ---- */
 
+/* Rows come one by one anyhow. */
 static void *
-sqlite_prepare (void *vh, const char *sql, struct v2v_error **err)
+sqlite_prepare (void *vh, const char *sql, bool stream, struct v2v_error **err)
 {
   struct sqlite_query *q = calloc (1, sizeof *q);
   int r;
 
+  (void) stream;
   if (q == NULL) {
     v2v_fail_nomem (err);
     return NULL;

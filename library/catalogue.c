@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The front of the two data bases: which one it is, transactions, and
- * parameters whose failure is told by the next step.
+/* The front of the two data bases: which one it is, transactions, statements
+ * that are kept, and parameters whose failure is told by the next step.
  */
 
 #include <config.h>
@@ -13,20 +13,32 @@
 #include "formats/core/log.h"
 #include "library/catalogue-internal.h"
 
+/* What a command asks again and again for each object is some twenty
+ * statements; parsing them costs more than running them. */
+#define NR_KEPT 32
+
 struct v2v_catalogue {
   const struct catalogue_ops *ops;
   void *h;
   bool in_transaction;
+  /* Statements that nobody uses at the moment. */
+  struct kept {
+    char *sql;
+    void *h;
+  } kept[NR_KEPT];
+  unsigned next; /* the one that gives way */
 };
 
 struct v2v_query {
-  const struct catalogue_ops *ops;
+  struct v2v_catalogue *c;
   void *h;
+  char *sql; /* NULL: is not kept */
   unsigned nr_bound;
   bool out_of_memory;
 };
 
 const char v2v_query_end[] = "end";
+unsigned catalogue_wait_ms = V2V_CATALOGUE_WAIT_MS;
 
 bool
 v2v_catalogue_is_server (const char *where)
@@ -92,6 +104,11 @@ v2v_catalogue_close (struct v2v_catalogue *c)
   if (c == NULL)
     return;
   v2v_catalogue_rollback (c);
+  for (size_t i = 0; i < NR_KEPT; ++i)
+    if (c->kept[i].sql != NULL) {
+      free (c->kept[i].sql);
+      c->ops->free (c->kept[i].h);
+    }
   c->ops->close (c->h);
   free (c);
 }
@@ -151,35 +168,80 @@ v2v_catalogue_rollback (struct v2v_catalogue *c)
 
 /* ---- queries ---- */
 
-struct v2v_query *
-v2v_query_new (struct v2v_catalogue *c, const char *sql, struct v2v_error **err)
+/* Take SQL out of what is kept, or NULL. */
+static void *
+take (struct v2v_catalogue *c, const char *sql)
+{
+  for (size_t i = 0; i < NR_KEPT; ++i)
+    if (c->kept[i].sql != NULL && strcmp (c->kept[i].sql, sql) == 0) {
+      free (STEAL (c->kept[i].sql));
+      return STEAL (c->kept[i].h);
+    }
+  return NULL;
+}
+
+/* Takes over what Q has. */
+static void
+keep (struct v2v_query *q)
+{
+  struct v2v_catalogue *c = q->c;
+  struct kept *k = &c->kept[c->next++ % NR_KEPT];
+
+  if (k->sql != NULL) {
+    free (k->sql);
+    c->ops->free (k->h);
+  }
+  c->ops->reset (q->h);
+  *k = (struct kept){ q->sql, q->h };
+}
+
+static struct v2v_query *
+new_query (struct v2v_catalogue *c, const char *sql, bool stream,
+           struct v2v_error **err)
 {
   struct v2v_query *q = calloc (1, sizeof *q);
 
-  if (q == NULL) {
+  if (q == NULL || (!stream && (q->sql = strdup (sql)) == NULL)) {
+    free (q);
     v2v_fail_nomem (err);
     return NULL;
   }
-  q->ops = c->ops;
-  q->h = c->ops->prepare (c->h, sql, err);
+  q->c = c;
+  q->h = stream ? NULL : take (c, sql);
+  if (q->h == NULL)
+    q->h = c->ops->prepare (c->h, sql, stream, err);
   if (q->h == NULL) {
+    free (q->sql);
     free (q);
     return NULL;
   }
   return q;
 }
 
+struct v2v_query *
+v2v_query_new (struct v2v_catalogue *c, const char *sql, struct v2v_error **err)
+{
+  return new_query (c, sql, false, err);
+}
+
+struct v2v_query *
+v2v_query_stream (struct v2v_catalogue *c, const char *sql,
+                  struct v2v_error **err)
+{
+  return new_query (c, sql, !c->in_transaction, err);
+}
+
 void
 v2v_query_text (struct v2v_query *q, const char *value)
 {
-  if (!q->ops->bind_text (q->h, ++q->nr_bound, value))
+  if (!q->c->ops->bind_text (q->h, ++q->nr_bound, value))
     q->out_of_memory = true;
 }
 
 void
 v2v_query_int (struct v2v_query *q, int64_t value)
 {
-  if (!q->ops->bind_int (q->h, ++q->nr_bound, value))
+  if (!q->c->ops->bind_int (q->h, ++q->nr_bound, value))
     q->out_of_memory = true;
 }
 
@@ -188,31 +250,31 @@ v2v_query_step (struct v2v_query *q, struct v2v_error **err)
 {
   if (q->out_of_memory)
     return v2v_fail_nomem (err);
-  return q->ops->step (q->h, err);
+  return q->c->ops->step (q->h, err);
 }
 
 const char *
 v2v_query_get_text (struct v2v_query *q, unsigned column)
 {
-  return q->ops->get_text (q->h, column);
+  return q->c->ops->get_text (q->h, column);
 }
 
 int64_t
 v2v_query_get_int (struct v2v_query *q, unsigned column)
 {
-  return q->ops->get_int (q->h, column);
+  return q->c->ops->get_int (q->h, column);
 }
 
 uint64_t
 v2v_query_changes (struct v2v_query *q)
 {
-  return q->ops->changes (q->h);
+  return q->c->ops->changes (q->h);
 }
 
 void
 v2v_query_reset (struct v2v_query *q)
 {
-  q->ops->reset (q->h);
+  q->c->ops->reset (q->h);
   q->nr_bound = 0;
   q->out_of_memory = false;
 }
@@ -222,7 +284,10 @@ v2v_query_free (struct v2v_query *q)
 {
   if (q == NULL)
     return;
-  q->ops->free (q->h);
+  if (q->sql != NULL)
+    keep (q);
+  else
+    q->c->ops->free (q->h);
   free (q);
 }
 

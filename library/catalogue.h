@@ -57,6 +57,11 @@ void v2v_catalogue_rollback (struct v2v_catalogue *c);
  * which keep a failure for v2v_query_step; texts are copied, NULL is NULL. */
 struct v2v_query *v2v_query_new (struct v2v_catalogue *c, const char *sql,
                                  struct v2v_error **err);
+/* The same for a list that may have a million rows: they come one by one, and
+ * nobody has all of them in memory.  Other statements may run meanwhile.  What
+ * a transaction has not yet committed is seen inside of it only. */
+struct v2v_query *v2v_query_stream (struct v2v_catalogue *c, const char *sql,
+                                    struct v2v_error **err);
 void v2v_query_text (struct v2v_query *q, const char *value);
 void v2v_query_int (struct v2v_query *q, int64_t value);
 /* 1: there is a row; 0: no more; -1. */
@@ -87,7 +92,7 @@ extern const char v2v_query_end[];
 /* ---- the tables ---- */
 
 /* What this program writes; see schema.c. */
-#define V2V_SCHEMA_VERSION 3
+#define V2V_SCHEMA_VERSION 4
 
 /* Make the tables, or bring older ones up to VERSION (V2V_SCHEMA_VERSION;
  * tests stop earlier), in one transaction for each step.  Newer ones are

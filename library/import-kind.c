@@ -32,8 +32,8 @@ lib_strings_clear (lib_strings *v)
 {
   for (size_t i = 0; i < v->len; ++i)
     free (v->ptr[i]);
-  free (STEAL (v->ptr));
-  v->len = 0;
+  free (v->ptr);
+  *v = (lib_strings) V2V_VECTOR_INIT; /* used again by some */
 }
 
 static void

@@ -13,8 +13,10 @@
 #include "formats/core/log.h"
 #include "library/library-internal.h"
 
-/* NAME, NAME-2 ... */
-#define MAX_CLASHES 9999
+/* NAME, NAME-2 ... NAME-9, and then names that nobody has, so that the
+ * thousandth "disk.vhdx" does not try a thousand. */
+#define MAX_NUMBERED 9
+#define MAX_CLASHES  20
 /* An extension that is kept with the file's name. */
 #define MAX_EXTENSION 12
 
@@ -66,13 +68,45 @@ base_path (const struct lib_item *item, char ret_extension[MAX_EXTENSION + 1])
   return path;
 }
 
+/* Is PATH a file, or a folder of files, in the catalogue or soon?  What is
+ * below "disk/web/" is one range of names: from it on and before "disk/web0",
+ * '0' being the next character. */
+static int
+has_row (struct job *job, const char *path, bool *ret, struct v2v_error **err)
+{
+  CLEANUP_FREE char *row = NULL;
+  CLEANUP_FREE char *below = NULL, *behind = NULL;
+
+  _Static_assert('/' + 1 == '0', "the order of characters");
+  if (asprintf (&below, "%s/", path) == -1) {
+    below = NULL;
+    return v2v_fail_nomem (err);
+  }
+  if (asprintf (&behind, "%s0", path) == -1) {
+    behind = NULL;
+    return v2v_fail_nomem (err);
+  }
+  if (lib_lookup (job->lib, &row, err,
+                  "SELECT path FROM location WHERE share = ? AND path = ? "
+                  "UNION ALL SELECT path FROM location "
+                  "WHERE share = ? AND path > ? AND path < ? "
+                  "UNION ALL SELECT path FROM pending_file "
+                  "WHERE share = ? AND path = ? "
+                  "UNION ALL SELECT path FROM pending_file "
+                  "WHERE share = ? AND path > ? AND path < ? LIMIT 1",
+                  job->share.id, path, job->share.id, below, behind,
+                  job->share.id, path, job->share.id, below, behind,
+                  V2V_QUERY_END) == -1)
+    return -1;
+  *ret = row != NULL;
+  return 0;
+}
+
 /* Is PATH there, in the catalogue, or about to be? */
 static int
 is_taken (struct job *job, int share_fd, const char *path, bool *ret,
           struct v2v_error **err)
 {
-  CLEANUP_FREE char *row = NULL;
-  CLEANUP_FREE char *below = NULL;
   struct stat st;
 
   *ret = true;
@@ -87,21 +121,7 @@ is_taken (struct job *job, int share_fd, const char *path, bool *ret,
         (job->paths.ptr[i][n] == '\0' || job->paths.ptr[i][n] == '/'))
       return 0;
   }
-  if (asprintf (&below, "%s/", path) == -1) {
-    below = NULL;
-    return v2v_fail_nomem (err);
-  }
-  if (lib_lookup (
-          job->lib, &row, err,
-          "SELECT path FROM location WHERE share = ? AND "
-          "(path = ? OR substr (path, 1, length (CAST (? AS TEXT))) = ?) "
-          "UNION ALL SELECT path FROM pending_file WHERE share = ? "
-          "AND (path = ? OR substr (path, 1, length (CAST (? AS TEXT))) = ?) LIMIT 1",
-          job->share.id, path, below, below, job->share.id, path, below, below,
-          V2V_QUERY_END) == -1)
-    return -1;
-  *ret = row != NULL;
-  return 0;
+  return has_row (job, path, ret, err);
 }
 
 static int
@@ -125,14 +145,19 @@ choose_paths (struct job *job, int share_fd, const struct lib_item *item,
   if (base == NULL)
     return v2v_fail_nomem (err);
   for (unsigned n = 1; taken; ++n) {
-    char number[16] = "";
+    char number[16] = "", id[37];
 
     if (n > MAX_CLASHES)
       return v2v_fail (err, V2V_ERR_USAGE,
                        "%s: %s%s and %d names after it "
                        "are taken",
                        job->share.path, base, extension, MAX_CLASHES - 1);
-    if (n > 1)
+    if (n > MAX_NUMBERED) {
+      if (lib_new_id (id, err) == -1)
+        return -1;
+      snprintf (number, sizeof number, "-%.8s", id);
+    }
+    else if (n > 1)
       snprintf (number, sizeof number, "-%u", n);
     free (STEAL (path));
     if (asprintf (&path, "%s%s%s", base, number, extension) == -1) {

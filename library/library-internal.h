@@ -179,6 +179,14 @@ int lib_relate_in_transaction (struct v2v_library *lib, const char *id,
 
 /* ---- object.c ---- */
 
+/* What lib_read_object reads of a row, from the first column on; what
+ * v2v_library_object fills besides is empty. */
+#define LIB_OBJECT_COLUMNS                                                     \
+  "id, kind, name, version, namespace, family, release, os, owner, "           \
+  "description, digest, content, format, variant, disk_id, enabled, size, "    \
+  "created, virtual_size, state"
+int lib_read_object (struct v2v_query *q, struct v2v_object *ret,
+                     struct v2v_error **err);
 /* A random UUID. */
 int lib_new_id (char ret[37], struct v2v_error **err);
 /* In a transaction: object.state after its locations. */
@@ -223,9 +231,13 @@ struct lib_place {
 };
 V2V_VECTOR (lib_places, struct lib_place);
 void lib_places_clear (lib_places *v);
-/* Of the object ID, or of all. */
+/* Of the object ID. */
 int lib_find_places (struct v2v_library *lib, const char *id, lib_places *ret,
                      struct v2v_error **err);
+/* Of all objects, or of the share with the id SHARE: what comes after the last
+ * of PAGE, in its place; it is empty at the beginning, and at the end. */
+int lib_next_places (struct v2v_library *lib, const char *share,
+                     lib_places *page, struct v2v_error **err);
 /* What is there now? */
 int lib_look (struct lib_place *p, const struct v2v_share_list *shares,
               bool quick, const struct v2v_copy_opts *copy,

@@ -175,6 +175,9 @@ void v2v_objects_clear (struct v2v_objects *l);
 struct v2v_library_filter {
   const char *kind;
   const char *name; /* pattern with * and ?, without case of ASCII letters */
+  const char *exact_name;
+  const char *needs; /* id: objects that need it ... */
+  bool indirectly;   /* ... by way of others, too */
   const char *tag;
   const char *family;
   const char *release;
@@ -185,8 +188,9 @@ struct v2v_library_filter {
   const char *disk_id; /* identifier of a disk, as in v2v_object */
   const char *state;   /* "ok", "missing", "changed", "disabled", "enabled" */
 };
-/* Called for each object, by name; the object is the caller's only until it
- * returns.  Nonzero stops (and is returned). */
+/* Called for each object, in the order of names without case; the object is the
+ * caller's only until it returns.  Nonzero stops (and is returned).  Objects
+ * come one by one: a catalogue may have a million. */
 typedef int v2v_object_fn (void *arg, const struct v2v_object *o,
                            struct v2v_error **err);
 int v2v_library_each (struct v2v_library *lib,

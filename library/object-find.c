@@ -102,11 +102,9 @@ find_by_name (struct v2v_library *lib, const char *ref, char **ret_id,
 {
   CLEANUP_OBJECTS struct v2v_objects list = { 0 };
   CLEANUP_FREE char *kind = NULL;
-  CLEANUP_STR struct v2v_str pattern = V2V_STR_INIT;
-  struct v2v_library_filter filter = { 0 };
-  const char *slash = strchr (ref, '/'), *name = ref;
+  struct v2v_library_filter filter = { .exact_name = ref };
+  const char *slash = strchr (ref, '/');
   enum v2v_object_kind parsed;
-  size_t n = 0;
 
   if (slash != NULL) {
     kind = strndup (ref, (size_t) (slash - ref));
@@ -114,29 +112,37 @@ find_by_name (struct v2v_library *lib, const char *ref, char **ret_id,
       return v2v_fail_nomem (err);
     if (v2v_object_kind_parse (kind, &parsed)) {
       filter.kind = kind;
-      name = slash + 1;
+      filter.exact_name = slash + 1;
     }
   }
-  /* The pattern finds more than the name: without case, and its own "*". */
-  if (v2v_str_append (&pattern, name) == -1)
-    return v2v_fail_nomem (err);
-  filter.name = pattern.ptr;
   if (v2v_library_list (lib, &filter, &list, err) == -1)
     return -1;
-  for (size_t i = 0; i < list.len; ++i)
-    if (strcmp (list.ptr[i].name, name) == 0) {
-      const struct v2v_object t = list.ptr[n];
-
-      list.ptr[n++] = list.ptr[i];
-      list.ptr[i] = t;
-    }
-  for (size_t i = n; i < list.len; ++i)
-    v2v_object_clear (&list.ptr[i]);
-  list.len = n;
-  if (n > 0)
+  if (list.len > 0)
     return choose_newest (&list, ref, ret_id, err);
   v2v_fail (err, V2V_ERR_USAGE, "no object of the library is called '%s'", ref);
   return v2v_hint (err, "'v2v library ls' lists them");
+}
+
+/* The first and the last id that begins with REF, which is long enough to be
+ * one; false: no id begins so. */
+static bool
+range_of_ids (const char *ref, char ret_first[37], char ret_last[37])
+{
+  static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  const size_t len = strlen (ref);
+
+  if (len < MIN_ID || len >= sizeof shape)
+    return false;
+  for (size_t i = 0; i < sizeof shape; ++i) {
+    const bool dash = shape[i] == '-';
+
+    if (i < len &&
+        (dash ? ref[i] != '-' : strchr ("0123456789abcdef", ref[i]) == NULL))
+      return false;
+    ret_first[i] = i < len ? ref[i] : shape[i] == 'x' ? '0' : shape[i];
+    ret_last[i] = i < len ? ref[i] : shape[i] == 'x' ? 'f' : shape[i];
+  }
+  return true;
 }
 
 int
@@ -144,21 +150,18 @@ v2v_library_find (struct v2v_library *lib, const char *ref, char **ret_id,
                   struct v2v_error **err)
 {
   CLEANUP_QUERY struct v2v_query *q = NULL;
-  CLEANUP_FREE char *pattern = NULL;
+  char first[37], last[37];
   int r;
 
   *ret_id = NULL;
-  if (strlen (ref) < MIN_ID || strlen (ref) > 36 ||
-      ref[strspn (ref, "0123456789abcdef-")] != '\0')
+  if (!range_of_ids (ref, first, last))
     return find_by_name (lib, ref, ret_id, err);
-  if (asprintf (&pattern, "%s%%", ref) == -1) {
-    pattern = NULL;
-    return v2v_fail_nomem (err);
-  }
-  q = v2v_query_new (lib->cat, "SELECT id FROM object WHERE id LIKE ?", err);
+  q = v2v_query_new (lib->cat, "SELECT id FROM object WHERE id BETWEEN ? AND ?",
+                     err);
   if (q == NULL)
     return -1;
-  v2v_query_text (q, pattern);
+  v2v_query_text (q, first);
+  v2v_query_text (q, last);
   r = v2v_query_step (q, err);
   if (r == -1)
     return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Objects as the catalogue knows them: reading, finding, JSON. */
+/* Objects as the catalogue knows them: reading and JSON. */
 
 #include <config.h>
 
@@ -320,13 +320,9 @@ v2v_object_to_json (const struct v2v_object *o)
 
 /* ---- reading rows ---- */
 
-#define COLUMNS                                                                \
-  "id, kind, name, version, namespace, family, release, os, owner, "           \
-  "description, digest, content, format, variant, disk_id, enabled, size, "    \
-  "created, virtual_size, state"
-
-static int
-read_row (struct v2v_query *q, struct v2v_object *o, struct v2v_error **err)
+int
+lib_read_object (struct v2v_query *q, struct v2v_object *o,
+                 struct v2v_error **err)
 {
   char **const texts[] = {
     &o->id,     NULL,        &o->name,   &o->version, &o->name_space,
@@ -457,7 +453,7 @@ v2v_library_object (struct v2v_library *lib, const char *id,
                     struct v2v_object *ret, struct v2v_error **err)
 {
   CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
-      lib->cat, "SELECT " COLUMNS " FROM object WHERE id = ?", err);
+      lib->cat, "SELECT " LIB_OBJECT_COLUMNS " FROM object WHERE id = ?", err);
   struct v2v_object o;
   int r;
 
@@ -467,7 +463,7 @@ v2v_library_object (struct v2v_library *lib, const char *id,
   r = v2v_query_step (q, err);
   if (r == 0)
     return v2v_fail (err, V2V_ERR_USAGE, "no object has the id %s", id);
-  if (r == -1 || read_row (q, &o, err) == -1)
+  if (r == -1 || lib_read_object (q, &o, err) == -1)
     return -1;
   if (read_tags (lib, &o, err) == 0 && read_locations (lib, &o, err) == 0 &&
       read_relations (lib,
@@ -487,160 +483,4 @@ v2v_library_object (struct v2v_library *lib, const char *id,
   }
   v2v_object_clear (&o);
   return -1;
-}
-
-/* ---- lists ---- */
-
-/* "*" and "?" of a pattern for LIKE ... ESCAPE '!'; the caller frees. */
-static char *
-like_pattern (const char *pattern)
-{
-  struct v2v_str s = V2V_STR_INIT;
-
-  if (v2v_str_append (&s, "") == -1)
-    return NULL;
-  for (; *pattern != '\0'; ++pattern) {
-    const char c[3] = { '!', *pattern, '\0' };
-    const char *piece = *pattern == '*'            ? "%"
-                        : *pattern == '?'          ? "_"
-                        : strchr ("%_!", *pattern) ? c
-                                                   : c + 1;
-
-    if (v2v_str_append (&s, piece) == -1) {
-      v2v_str_free (&s);
-      return NULL;
-    }
-  }
-  return s.ptr;
-}
-
-/* " AND CONDITION" for each member that is set; VALUES are what they need. */
-struct where {
-  struct v2v_str sql;
-  const char *values[16];
-  size_t n;
-  bool failed;
-};
-
-static void
-add_condition (struct where *w, const char *value, const char *condition)
-{
-  if (value == NULL)
-    return;
-  if (v2v_str_printf (&w->sql, " AND %s", condition) == -1)
-    w->failed = true;
-  if (strchr (condition, '?') != NULL)
-    w->values[w->n++] = value;
-}
-
-static int
-build_where (struct where *w, const struct v2v_library_filter *f,
-             const char *like, struct v2v_error **err)
-{
-  static const struct {
-    const char *word, *condition;
-  } words[] = {
-    { "ok", "state = 0" },         { "missing", "state = 1" },
-    { "changed", "state = 2" },    { "enabled", "enabled = 1" },
-    { "disabled", "enabled = 0" },
-  };
-  size_t i = 0;
-
-  add_condition (w, f->kind, "kind = ?");
-  add_condition (w, like, "lower (name) LIKE lower (?) ESCAPE '!'");
-  add_condition (w, f->family, "family = ?");
-  add_condition (w, f->release, "release = ?");
-  add_condition (w, f->name_space, "namespace = ?");
-  add_condition (w, f->os, "os = ?");
-  add_condition (w, f->owner, "owner = ?");
-  add_condition (w, f->tag,
-                 "id IN (SELECT object FROM tag WHERE tag.name = ?)");
-  add_condition (w, f->digest, "(digest = ? ");
-  if (f->digest != NULL) {
-    w->values[w->n++] = f->digest;
-    w->failed |= v2v_str_append (&w->sql, "OR content = ?)") == -1;
-  }
-  add_condition (w, f->disk_id, "disk_id = ?");
-  while (f->state != NULL && i < V2V_ARRAY_SIZE (words) &&
-         strcmp (words[i].word, f->state) != 0)
-    i++;
-  if (i == V2V_ARRAY_SIZE (words))
-    return v2v_fail (err, V2V_ERR_USAGE,
-                     "'%s' is no state: ok, missing, changed, enabled or "
-                     "disabled",
-                     f->state);
-  if (f->state != NULL)
-    add_condition (w, "", words[i].condition);
-  return w->failed ? v2v_fail_nomem (err) : 0;
-}
-
-int
-v2v_library_each (struct v2v_library *lib,
-                  const struct v2v_library_filter *filter, v2v_object_fn *fn,
-                  void *arg, struct v2v_error **err)
-{
-  static const struct v2v_library_filter any;
-  const struct v2v_library_filter *f = filter ? filter : &any;
-  CLEANUP_FREE char *like = f->name ? like_pattern (f->name) : NULL;
-  CLEANUP_STR struct v2v_str sql = V2V_STR_INIT;
-  CLEANUP_QUERY struct v2v_query *q = NULL;
-  enum v2v_object_kind kind;
-  struct where w = { .sql = V2V_STR_INIT };
-  int r;
-
-  if (f->kind != NULL && !v2v_object_kind_parse (f->kind, &kind))
-    return v2v_fail (err, V2V_ERR_USAGE, "'%s' is no kind of object", f->kind);
-  if (f->name != NULL && like == NULL)
-    return v2v_fail_nomem (err);
-  r = build_where (&w, f, like, err);
-  if (r == 0 && v2v_str_printf (&sql,
-                                "SELECT " COLUMNS " FROM object WHERE 1 = 1%s "
-                                "ORDER BY name, kind, created, id",
-                                w.sql.ptr ? w.sql.ptr : "") == -1)
-    r = v2v_fail_nomem (err);
-  v2v_str_free (&w.sql);
-  if (r == -1 || (q = v2v_query_new (lib->cat, sql.ptr, err)) == NULL)
-    return -1;
-  for (size_t i = 0; i < w.n; ++i)
-    v2v_query_text (q, w.values[i]);
-  while ((r = v2v_query_step (q, err)) == 1) {
-    CLEANUP_OBJECT struct v2v_object o;
-
-    r = read_row (q, &o, err);
-    if (r == -1)
-      return -1;
-    r = fn (arg, &o, err);
-    if (r != 0)
-      return r;
-  }
-  return r;
-}
-
-V2V_VECTOR (object_vector, struct v2v_object);
-
-static int
-collect (void *arg, const struct v2v_object *o, struct v2v_error **err)
-{
-  object_vector *list = arg;
-  struct v2v_object *writable = (struct v2v_object *) o;
-
-  if (object_vector_append (list, *o) == -1)
-    return v2v_fail_nomem (err);
-  memset (writable, 0, sizeof *writable); /* its strings are the list's now */
-  return 0;
-}
-
-int
-v2v_library_list (struct v2v_library *lib,
-                  const struct v2v_library_filter *filter,
-                  struct v2v_objects *ret, struct v2v_error **err)
-{
-  object_vector list = V2V_VECTOR_INIT;
-  const int r = v2v_library_each (lib, filter, collect, &list, err);
-
-  ret->ptr = list.ptr;
-  ret->len = list.len;
-  if (r == -1)
-    v2v_objects_clear (ret);
-  return r;
 }

@@ -285,13 +285,68 @@ repair_one (struct v2v_library *lib, const lib_places *places,
   return r;
 }
 
+/* All that is bad of the object ID; its other copies are looked at too. */
+static int
+repair_object (struct v2v_library *lib, const char *id,
+               const struct v2v_share_list *shares,
+               const struct v2v_upkeep_opts *opts, v2v_upkeep_fn *fn, void *arg,
+               struct v2v_upkeep_result *ret, struct v2v_error **err)
+{
+  __attribute__ ((cleanup (lib_places_clear))) lib_places places =
+      V2V_VECTOR_INIT;
+  const struct v2v_copy_opts copy = copy_opts (opts);
+
+  if (lib_find_places (lib, id, &places, err) == -1)
+    return -1;
+  for (size_t i = 0; i < places.len; ++i)
+    if (lib_look (&places.ptr[i], shares, true, &copy, err) == -1)
+      return -1;
+  for (size_t i = 0; i < places.len; ++i)
+    if (places.ptr[i].now != V2V_LOCATION_OK &&
+        repair_one (lib, &places, &places.ptr[i], opts, fn, arg, ret, err) ==
+            -1)
+      return -1;
+  return 0;
+}
+
+/* Objects with a file that is missing or changed, as the refresh has just
+ * noted: it is what was looked at that counts, so a dry run looks itself. */
+static int
+find_bad (struct v2v_library *lib, const struct v2v_share_list *shares,
+          const struct v2v_copy_opts *copy, lib_strings *ret,
+          struct v2v_error **err)
+{
+  __attribute__ ((cleanup (lib_places_clear))) lib_places page =
+      V2V_VECTOR_INIT;
+
+  do {
+    if (lib_next_places (lib, NULL, &page, err) == -1)
+      return -1;
+    for (size_t i = 0; i < page.len; ++i) {
+      struct lib_place *p = &page.ptr[i];
+
+      if (lib_look (p, shares, true, copy, err) == -1)
+        return -1;
+      if (p->now == V2V_LOCATION_OK ||
+          (ret->len > 0 && strcmp (ret->ptr[ret->len - 1], p->id) == 0))
+        continue;
+      if (lib_strings_append (ret, p->id) == -1)
+        return v2v_fail_nomem (err);
+      p->id = strdup (p->id); /* the next page begins after it */
+      if (p->id == NULL)
+        return v2v_fail_nomem (err);
+    }
+  } while (page.len > 0);
+  return 0;
+}
+
 int
 v2v_library_repair (struct v2v_library *lib, const struct v2v_upkeep_opts *opts,
                     v2v_upkeep_fn *fn, void *arg, struct v2v_upkeep_result *ret,
                     struct v2v_error **err)
 {
   static const struct v2v_upkeep_opts defaults;
-  __attribute__ ((cleanup (lib_places_clear))) lib_places places =
+  __attribute__ ((cleanup (lib_strings_clear))) lib_strings bad =
       V2V_VECTOR_INIT;
   CLEANUP_SHARES struct v2v_share_list shares = { 0 };
   const double begin = lib_seconds ();
@@ -303,16 +358,11 @@ v2v_library_repair (struct v2v_library *lib, const struct v2v_upkeep_opts *opts,
   /* First what moved: its digest finds it, nothing has to be copied. */
   if (v2v_library_refresh (lib, NULL, opts, fn, arg, ret, err) == -1 ||
       v2v_library_shares (lib, &shares, err) == -1 ||
-      lib_find_places (lib, NULL, &places, err) == -1)
+      find_bad (lib, &shares, &copy, &bad, err) == -1)
     return -1;
   ret->nr_bad = 0;
-  for (size_t i = 0; i < places.len; ++i)
-    if (lib_look (&places.ptr[i], &shares, true, &copy, err) == -1)
-      return -1;
-  for (size_t i = 0; i < places.len; ++i)
-    if (places.ptr[i].now != V2V_LOCATION_OK &&
-        repair_one (lib, &places, &places.ptr[i], opts, fn, arg, ret, err) ==
-            -1)
+  for (size_t i = 0; i < bad.len; ++i)
+    if (repair_object (lib, bad.ptr[i], &shares, opts, fn, arg, ret, err) == -1)
       return -1;
   ret->seconds = lib_seconds () - begin;
   return 0;

@@ -29,7 +29,8 @@ struct scan {
   v2v_upkeep_fn *fn;
   void *arg;
   struct v2v_upkeep_result *ret;
-  lib_strings found; /* paths in the share that have no row; NULL: done */
+  lib_strings found; /* paths in the share that have no row, by rank */
+  bool *done;        /* of each of them */
 };
 
 static int
@@ -116,20 +117,12 @@ scan_folder (struct scan *s, int dir_fd, const char *prefix, unsigned depth,
 /* ---- what has a row ---- */
 
 static int
-look_at_known (struct scan *s, const struct v2v_share_list *shares,
-               struct v2v_error **err)
+look_at_page (struct scan *s, const struct v2v_share_list *shares,
+              lib_places *page, struct v2v_error **err)
 {
-  __attribute__ ((cleanup (lib_places_clear))) lib_places places =
-      V2V_VECTOR_INIT;
+  for (size_t i = 0; i < page->len; ++i) {
+    struct lib_place *p = &page->ptr[i];
 
-  if (lib_find_places (s->lib, NULL, &places, err) == -1)
-    return -1;
-  for (size_t i = 0; i < places.len; ++i) {
-    struct lib_place *p = &places.ptr[i];
-
-    p->now = p->state;
-    if (strcmp (p->share, s->share->id) != 0)
-      continue;
     if (lib_look (p, shares, true, &s->copy, err) == -1)
       return -1;
     s->ret->nr_files++;
@@ -141,7 +134,22 @@ look_at_known (struct scan *s, const struct v2v_share_list *shares,
   }
   return s->opts->dry_run
              ? 0
-             : lib_write_states (s->lib, places.ptr, places.len, false, err);
+             : lib_write_states (s->lib, page->ptr, page->len, false, err);
+}
+
+static int
+look_at_known (struct scan *s, const struct v2v_share_list *shares,
+               struct v2v_error **err)
+{
+  __attribute__ ((cleanup (lib_places_clear))) lib_places page =
+      V2V_VECTOR_INIT;
+
+  do {
+    if (lib_next_places (s->lib, s->share->id, &page, err) == -1 ||
+        look_at_page (s, shares, &page, err) == -1)
+      return -1;
+  } while (page.len > 0);
+  return 0;
 }
 
 /* ---- what has none ---- */
@@ -269,6 +277,41 @@ unit_of (struct scan *s, const char *path, struct v2v_error **err)
   return full;
 }
 
+/* What brings other files with it goes first. */
+static int
+rank (const char *path)
+{
+  const char *dot = strrchr (path, '.');
+
+  if (strcmp (path + strlen (path) - (strlen (path) > 11 ? 11 : 0),
+              "report.json") == 0)
+    return 0;
+  if (dot != NULL && strcasecmp (dot, ".inf") == 0)
+    return 1;
+  return dot != NULL && strcasecmp (dot, ".vmdk") == 0 ? 2 : 3;
+}
+
+static int
+compare_ranks (const void *va, const void *vb)
+{
+  const char *a = *(char *const *) va, *b = *(char *const *) vb;
+  const int d = rank (a) - rank (b);
+
+  return d != 0 ? d : strcmp (a, b);
+}
+
+/* The place of PATH in what was found, or -1. */
+static ssize_t
+find_found (const struct scan *s, const char *path)
+{
+  char *const *p = s->found.len == 0
+                       ? NULL
+                       : bsearch (&path, s->found.ptr, s->found.len,
+                                  sizeof s->found.ptr[0], compare_ranks);
+
+  return p == NULL ? -1 : p - s->found.ptr;
+}
+
 /* The files of ITEM as paths in the share; false: one has a row already, or
  * lies elsewhere. */
 static bool
@@ -278,15 +321,13 @@ paths_of (struct scan *s, const struct lib_item *item, lib_strings *ret)
 
   for (size_t i = 0; i < item->files.len; ++i) {
     const char *full = item->files.ptr[i].path;
+    ssize_t at;
     char *path;
-    bool unknown = false;
 
     if (strncmp (full, s->share->path, n) != 0 || full[n] != '/')
       return false;
-    for (size_t k = 0; k < s->found.len && !unknown; ++k)
-      unknown = s->found.ptr[k] != NULL &&
-                strcmp (s->found.ptr[k], full + n + 1) == 0;
-    path = unknown ? strdup (full + n + 1) : NULL;
+    at = find_found (s, full + n + 1);
+    path = at >= 0 && !s->done[at] ? strdup (full + n + 1) : NULL;
     if (path == NULL || lib_strings_append (ret, path) == -1) {
       free (path);
       return false;
@@ -298,11 +339,12 @@ paths_of (struct scan *s, const struct lib_item *item, lib_strings *ret)
 static void
 forget (struct scan *s, const lib_strings *paths)
 {
-  for (size_t i = 0; i < paths->len; ++i)
-    for (size_t k = 0; k < s->found.len; ++k)
-      if (s->found.ptr[k] != NULL &&
-          strcmp (s->found.ptr[k], paths->ptr[i]) == 0)
-        free (STEAL (s->found.ptr[k]));
+  for (size_t i = 0; i < paths->len; ++i) {
+    const ssize_t at = find_found (s, paths->ptr[i]);
+
+    if (at >= 0)
+      s->done[at] = true;
+  }
 }
 
 static int
@@ -384,61 +426,39 @@ problem:
   return r;
 }
 
-/* What brings other files with it goes first. */
-static int
-rank (const char *path)
-{
-  const char *dot = strrchr (path, '.');
-
-  if (strcmp (path + strlen (path) - (strlen (path) > 11 ? 11 : 0),
-              "report.json") == 0)
-    return 0;
-  if (dot != NULL && strcasecmp (dot, ".inf") == 0)
-    return 1;
-  return dot != NULL && strcasecmp (dot, ".vmdk") == 0 ? 2 : 3;
-}
-
-static int
-compare_ranks (const void *va, const void *vb)
-{
-  const char *a = *(char *const *) va, *b = *(char *const *) vb;
-  const int d = rank (a) - rank (b);
-
-  return d != 0 ? d : strcmp (a, b);
-}
-
 static int
 look_at_new (struct scan *s, struct v2v_error **err)
 {
   bool progress = true;
   int r;
 
-  if (s->found.len > 0)
-    qsort (s->found.ptr, s->found.len, sizeof s->found.ptr[0], compare_ranks);
+  if (s->found.len == 0)
+    return 0;
+  qsort (s->found.ptr, s->found.len, sizeof s->found.ptr[0], compare_ranks);
+  s->done = calloc (s->found.len, sizeof *s->done);
+  if (s->done == NULL)
+    return v2v_fail_nomem (err);
   for (size_t i = 0; i < s->found.len; ++i) {
     r = follow (s, s->found.ptr[i], err);
     if (r == -1)
       return -1;
-    if (r == 1)
-      free (STEAL (s->found.ptr[i]));
+    s->done[i] = r == 1;
   }
   /* Children wait for their parents, whatever the names' order is. */
   while (progress) {
     progress = false;
     for (size_t i = 0; i < s->found.len; ++i) {
-      if (s->found.ptr[i] == NULL)
+      if (s->done[i])
         continue;
       r = take_in (s, s->found.ptr[i], err);
       if (r == -1)
         return -1;
-      if (r == 1) {
-        free (STEAL (s->found.ptr[i]));
-        progress = true;
-      }
+      if (r == 1)
+        s->done[i] = progress = true;
     }
   }
   for (size_t i = 0; i < s->found.len; ++i)
-    if (s->found.ptr[i] != NULL &&
+    if (!s->done[i] &&
         tell (s, "ignored", NULL, s->found.ptr[i],
               "the parent of this disk is not in the library", err) == -1)
       return -1;
@@ -491,6 +511,7 @@ v2v_library_refresh (struct v2v_library *lib, const char *share,
         r = look_at_new (&s, err);
     }
     lib_strings_clear (&s.found);
+    free (s.done);
   }
   ret->seconds = lib_seconds () - begin;
   return r;

@@ -22,6 +22,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "formats/core/cleanup.h"
 #include "library/catalogue.h"
@@ -117,7 +118,31 @@ static const char *const version_3[] = {
   NULL
 };
 
-static const char *const *const steps[] = { version_1, version_2, version_3 };
+/* Begins a statement that SQLite has no need of. */
+#define POSTGRES_ONLY "/* PostgreSQL */ "
+
+/* For a million objects.  Names and paths are compared byte by byte, as SQLite
+ * does: then all names that begin alike are one range of an index, whatever
+ * language the server speaks, and lower () is that of ASCII in both.  Lists are
+ * in the order of object_sorted, which finds names by their beginning, and one
+ * name, as well. */
+static const char *const version_4[] = {
+  POSTGRES_ONLY "ALTER TABLE object ALTER COLUMN name TYPE TEXT COLLATE \"C\"",
+  POSTGRES_ONLY "ALTER TABLE location ALTER COLUMN path TYPE TEXT "
+                "COLLATE \"C\"",
+  POSTGRES_ONLY "ALTER TABLE pending_file ALTER COLUMN path TYPE TEXT "
+                "COLLATE \"C\"",
+  "DROP INDEX object_name",
+  "CREATE INDEX object_sorted ON object "
+  "(lower (name), name, kind, created, id)",
+  /* What is looked through page by page, an object's files together. */
+  "DROP INDEX location_object",
+  "CREATE INDEX location_object ON location (object, seq, share, path)",
+  "CREATE INDEX pending_file_path ON pending_file (share, path)", NULL
+};
+
+static const char *const *const steps[] = { version_1, version_2, version_3,
+                                            version_4 };
 
 _Static_assert(V2V_ARRAY_SIZE (steps) == V2V_SCHEMA_VERSION,
                "a step for each version");
@@ -168,11 +193,17 @@ v2v_schema_version (struct v2v_catalogue *c, unsigned *ret_version,
 static int
 migrate_step (struct v2v_catalogue *c, unsigned version, struct v2v_error **err)
 {
+  const bool sqlite = v2v_catalogue_kind (c)[0] == 's';
   char text[16];
 
-  for (size_t i = 0; steps[version - 1][i] != NULL; ++i)
-    if (v2v_catalogue_exec (c, steps[version - 1][i], err) == -1)
+  for (size_t i = 0; steps[version - 1][i] != NULL; ++i) {
+    const char *sql = steps[version - 1][i];
+
+    if (!(sqlite &&
+          strncmp (sql, POSTGRES_ONLY, strlen (POSTGRES_ONLY)) == 0) &&
+        v2v_catalogue_exec (c, sql, err) == -1)
       return -1;
+  }
   snprintf (text, sizeof text, "%u", version);
   if (version == 1)
     return v2v_catalogue_run (

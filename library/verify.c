@@ -11,9 +11,6 @@
 
 #include "library/library-internal.h"
 
-/* States are written in groups: each commit is a sync of the catalogue. */
-#define GROUP 256
-
 void
 lib_places_clear (lib_places *v)
 {
@@ -26,8 +23,8 @@ lib_places_clear (lib_places *v)
     free (v->ptr[i].digest);
     free (v->ptr[i].problem);
   }
-  free (STEAL (v->ptr));
-  v->len = 0;
+  free (v->ptr);
+  *v = (lib_places) V2V_VECTOR_INIT;
 }
 
 static char *
@@ -38,31 +35,20 @@ column (struct v2v_query *q, unsigned n)
   return strdup (s ? s : "");
 }
 
-int
-lib_find_places (struct v2v_library *lib, const char *id, lib_places *ret,
-                 struct v2v_error **err)
+/* What read_places reads, of the rows of PAGE. */
+#define COLUMNS                                                                \
+  "SELECT share.id, page.path, share.path, object.id, object.name, "           \
+  "file.digest, page.seq, page.size, page.mtime, page.state FROM "
+#define JOINS                                                                  \
+  " AS page JOIN share ON share.id = page.share "                              \
+  "JOIN object ON object.id = page.object "                                    \
+  "JOIN file ON file.object = page.object AND file.seq = page.seq "
+
+static int
+read_places (struct v2v_query *q, lib_places *ret, struct v2v_error **err)
 {
-  CLEANUP_STR struct v2v_str sql = V2V_STR_INIT;
-  CLEANUP_QUERY struct v2v_query *q = NULL;
   int r;
 
-  if (v2v_str_printf (
-          &sql,
-          "SELECT share.id, location.path, share.path, object.id, "
-          "object.name, file.digest, location.seq, location.size, "
-          "location.mtime, location.state FROM location "
-          "JOIN share ON share.id = location.share "
-          "JOIN object ON object.id = location.object "
-          "JOIN file ON file.object = location.object AND "
-          "file.seq = location.seq %s "
-          "ORDER BY object.name, object.id, share.seq, location.seq",
-          id ? "WHERE object.id = ?" : "") == -1)
-    return v2v_fail_nomem (err);
-  q = v2v_query_new (lib->cat, sql.ptr, err);
-  if (q == NULL)
-    return -1;
-  if (id != NULL)
-    v2v_query_text (q, id);
   while ((r = v2v_query_step (q, err)) == 1) {
     struct lib_place p = {
       .share = column (q, 0),
@@ -88,6 +74,59 @@ lib_find_places (struct v2v_library *lib, const char *id, lib_places *ret,
       return v2v_fail_nomem (err);
   }
   return r;
+}
+
+int
+lib_find_places (struct v2v_library *lib, const char *id, lib_places *ret,
+                 struct v2v_error **err)
+{
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
+      lib->cat,
+      COLUMNS "location" JOINS
+              "WHERE page.object = ? ORDER BY share.seq, page.seq, page.path",
+      err);
+
+  if (q == NULL)
+    return -1;
+  v2v_query_text (q, id);
+  return read_places (q, ret, err);
+}
+
+int
+lib_next_places (struct v2v_library *lib, const char *share, lib_places *page,
+                 struct v2v_error **err)
+{
+  const struct lib_place first = {
+    .share = (char *) (uintptr_t) "",
+    .path = (char *) (uintptr_t) "",
+    .id = (char *) (uintptr_t) "",
+    .seq = -1,
+  };
+  const struct lib_place *last =
+      page->len > 0 ? &page->ptr[page->len - 1] : &first;
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
+      lib->cat,
+      share == NULL ? COLUMNS
+          "(SELECT * FROM location WHERE (object, seq, share, path) "
+          "> (?, ?, ?, ?) ORDER BY object, seq, share, path LIMIT "
+          "256)" JOINS "ORDER BY page.object, page.seq, page.share, page.path"
+                    : COLUMNS
+          "(SELECT * FROM location WHERE share = ? AND path > ? "
+          "ORDER BY path LIMIT 256)" JOINS "ORDER BY page.path",
+      err);
+
+  if (q == NULL)
+    return -1;
+  if (share != NULL)
+    v2v_query_text (q, share);
+  else {
+    v2v_query_text (q, last->id);
+    v2v_query_int (q, last->seq);
+    v2v_query_text (q, last->share);
+  }
+  v2v_query_text (q, last->path);
+  lib_places_clear (page);
+  return read_places (q, page, err);
 }
 
 /* ---- one file ---- */
@@ -197,43 +236,41 @@ report (const struct lib_place *p, v2v_upkeep_fn *fn, void *arg,
   return fn == NULL ? 0 : fn (arg, &item, err);
 }
 
-static int
-verify_places (struct v2v_library *lib, lib_places *places,
-               const struct v2v_upkeep_opts *opts, v2v_upkeep_fn *fn, void *arg,
-               struct v2v_upkeep_result *ret, struct v2v_error **err)
-{
-  CLEANUP_SHARES struct v2v_share_list shares = { 0 };
-  struct v2v_copy_opts copy = { .threads = opts->threads,
-                                .progress = opts->progress,
-                                .progress_arg = opts->progress_arg,
-                                .cancel = opts->cancel };
-  size_t written = 0;
-  int r = v2v_library_shares (lib, &shares, err);
+/* All the while: what was looked at before. */
+struct verification {
+  struct v2v_library *lib;
+  const struct v2v_upkeep_opts *opts;
+  struct v2v_copy_opts copy;
+  struct v2v_share_list shares;
+  v2v_upkeep_fn *fn;
+  void *arg;
+  struct v2v_upkeep_result *ret;
+  char last[37]; /* object */
+};
 
-  for (size_t i = 0; r == 0 && i < places->len; ++i) {
+/* States are written once for all of PLACES: each commit is a sync of the
+ * catalogue. */
+static int
+verify_places (struct verification *v, lib_places *places,
+               struct v2v_error **err)
+{
+  for (size_t i = 0; i < places->len; ++i) {
     struct lib_place *p = &places->ptr[i];
 
-    if (opts->cancel != NULL && atomic_load (opts->cancel))
-      r = v2v_fail (err, V2V_ERR_INTERRUPTED, "interrupted");
-    if (r == 0)
-      r = lib_look (p, &shares, opts->quick, &copy, err);
-    if (r == -1)
-      break;
-    ret->nr_objects += i == 0 || strcmp (p->id, p[-1].id) != 0;
-    ret->nr_files++;
-    ret->nr_bad += p->now != V2V_LOCATION_OK;
-    ret->bytes += p->read_bytes;
-    r = report (p, fn, arg, err);
-    if (r == 0 && i + 1 - written == GROUP) {
-      r = lib_write_states (lib, places->ptr + written, GROUP, !opts->quick,
-                            err);
-      written = i + 1;
-    }
+    if (v->opts->cancel != NULL && atomic_load (v->opts->cancel))
+      return v2v_fail (err, V2V_ERR_INTERRUPTED, "interrupted");
+    if (lib_look (p, &v->shares, v->opts->quick, &v->copy, err) == -1)
+      return -1;
+    v->ret->nr_objects += strcmp (p->id, v->last) != 0;
+    snprintf (v->last, sizeof v->last, "%s", p->id);
+    v->ret->nr_files++;
+    v->ret->nr_bad += p->now != V2V_LOCATION_OK;
+    v->ret->bytes += p->read_bytes;
+    if (report (p, v->fn, v->arg, err) != 0)
+      return -1;
   }
-  if (r == 0 && written < places->len)
-    r = lib_write_states (lib, places->ptr + written, places->len - written,
-                          !opts->quick, err);
-  return r;
+  return lib_write_states (v->lib, places->ptr, places->len, !v->opts->quick,
+                           err);
 }
 
 /* What has files nowhere, or not all of them, has no location to look at. */
@@ -284,6 +321,39 @@ lib_seconds (void)
   return (double) ts.tv_sec + (double) ts.tv_nsec / 1e9;
 }
 
+static int
+verify (struct verification *v, const char *const *ids, struct v2v_error **err)
+{
+  __attribute__ ((cleanup (lib_places_clear))) lib_places places =
+      V2V_VECTOR_INIT;
+
+  for (; ids != NULL && *ids != NULL; ++ids) {
+    lib_places_clear (&places);
+    if (lib_find_places (v->lib, *ids, &places, err) == -1 ||
+        verify_incomplete (v->lib, *ids, v->fn, v->arg, v->ret, err) == -1 ||
+        verify_places (v, &places, err) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* Page by page: a library may have a million files. */
+static int
+verify_all (struct verification *v, struct v2v_error **err)
+{
+  __attribute__ ((cleanup (lib_places_clear))) lib_places page =
+      V2V_VECTOR_INIT;
+
+  if (verify_incomplete (v->lib, NULL, v->fn, v->arg, v->ret, err) == -1)
+    return -1;
+  do {
+    if (lib_next_places (v->lib, NULL, &page, err) == -1 ||
+        verify_places (v, &page, err) == -1)
+      return -1;
+  } while (page.len > 0);
+  return 0;
+}
+
 int
 v2v_library_verify (struct v2v_library *lib, const char *const *ids,
                     const struct v2v_upkeep_opts *opts, v2v_upkeep_fn *fn,
@@ -291,23 +361,24 @@ v2v_library_verify (struct v2v_library *lib, const char *const *ids,
                     struct v2v_error **err)
 {
   static const struct v2v_upkeep_opts defaults;
-  static const char *const all[] = { NULL, NULL };
-  __attribute__ ((cleanup (lib_places_clear))) lib_places places =
-      V2V_VECTOR_INIT;
+  struct verification v = { .lib = lib,
+                            .opts = opts ? opts : &defaults,
+                            .fn = fn,
+                            .arg = arg,
+                            .ret = ret };
   const bool some = ids != NULL && ids[0] != NULL;
   const double begin = lib_seconds ();
+  int r;
 
   memset (ret, 0, sizeof *ret);
-  if (!some)
-    ids = all;
-  do {
-    if (lib_find_places (lib, *ids, &places, err) == -1 ||
-        verify_incomplete (lib, *ids, fn, arg, ret, err) == -1)
-      return -1;
-  } while (some && *++ids != NULL);
-  if (verify_places (lib, &places, opts ? opts : &defaults, fn, arg, ret,
-                     err) == -1)
+  v.copy.threads = v.opts->threads;
+  v.copy.progress = v.opts->progress;
+  v.copy.progress_arg = v.opts->progress_arg;
+  v.copy.cancel = v.opts->cancel;
+  if (v2v_library_shares (lib, &v.shares, err) == -1)
     return -1;
+  r = some ? verify (&v, ids, err) : verify_all (&v, err);
+  v2v_shares_clear (&v.shares);
   ret->seconds = lib_seconds () - begin;
-  return 0;
+  return r;
 }
