@@ -194,6 +194,7 @@ extern const struct v2v_command cmd_customize;
 extern const struct v2v_command cmd_digest;
 extern const struct v2v_command cmd_disk;
 extern const struct v2v_command cmd_doctor;
+extern const struct v2v_command cmd_host;
 extern const struct v2v_command cmd_info;
 extern const struct v2v_command cmd_inspect;
 extern const struct v2v_command cmd_library;

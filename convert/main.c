@@ -32,6 +32,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_digest,
   &cmd_disk,
   &cmd_doctor,
+  &cmd_host,
   &cmd_info,
   &cmd_inspect,
   &cmd_library,
