@@ -226,47 +226,6 @@ check_roles (struct windows_guest *w, const char *set, struct v2v_error **err)
   return 0;
 }
 
-/* Updates that are half installed: the rest is done at the next start, while
- * all devices are new, and a component that cannot be replaced then rolls
- * everything back.  pending.xml is the servicing stack's list of what it still
- * has to do; the keys are what it and the update agent leave when they want a
- * restart. */
-static int
-check_servicing (struct windows_guest *w, struct v2v_error **err)
-{
-  static const char *const keys[] = {
-    "Microsoft\\Windows\\CurrentVersion\\Component Based Servicing"
-    "\\RebootPending",
-    "Microsoft\\Windows\\CurrentVersion\\WindowsUpdate\\Auto Update"
-    "\\RebootRequired",
-  };
-  CLEANUP_FREE char *pending = NULL;
-  const char *what = NULL;
-
-  if (asprintf (&pending, "%s/WinSxS/pending.xml", w->systemroot) == -1) {
-    pending = NULL;
-    return v2v_fail_nomem (err);
-  }
-  if (windows_has_file (w, pending))
-    what = pending;
-  for (size_t i = 0; i < V2V_ARRAY_SIZE (keys) && what == NULL; ++i) {
-    const int r = v2v_hive_has_key (w->software, keys[i], err);
-
-    if (r == -1)
-      return -1;
-    if (r == 1)
-      what = strrchr (keys[i], '\\') + 1;
-  }
-  if (what == NULL)
-    return 0;
-  return windows_report (w, V2V_WARNING, "guest.windows.pending-restart", what,
-                         "restart the guest on the source until it asks for no "
-                         "more, shut it down, and take its disks again",
-                         err,
-                         "updates wait for a restart: they are finished at the "
-                         "first start on Hyper-V, which may take long");
-}
-
 /* A standard PC's HAL has no interrupts for VMBus. */
 static int
 check_hal (struct windows_guest *w, const char *set, struct v2v_error **err)
@@ -314,7 +273,7 @@ windows_check (struct windows_guest *w, struct v2v_error **err)
   if (check_version (w, err) == -1 || windows_find_old_drivers (w, err) == -1 ||
       check_drivers (w, err) == -1 || windows_check_boot (w, err) == -1 ||
       check_always (w, set, err) == -1 || check_policy (w, err) == -1 ||
-      check_servicing (w, err) == -1 || check_roles (w, set, err) == -1 ||
+      windows_check_pending (w, err) == -1 || check_roles (w, set, err) == -1 ||
       check_hal (w, set, err) == -1 || check_control_sets (w, err) == -1)
     return -1;
   return 0;

@@ -31,6 +31,8 @@ struct windows_guest {
 
 /* Refusals and evidence first: windows-gate.c. */
 int windows_check (struct windows_guest *w, struct v2v_error **err);
+/* What Windows means to finish at its next start: windows-pending.c */
+int windows_check_pending (struct windows_guest *w, struct v2v_error **err);
 /* Before Vista: IDE drivers that are not installed are looked for where Windows
  * keeps them; placed after all that can be refused.  windows-old-drivers.c */
 int windows_find_old_drivers (struct windows_guest *w, struct v2v_error **err);
