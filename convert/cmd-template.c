@@ -28,7 +28,8 @@ static const struct cmd_option options[] = {
     "create: names of the machines: web-## counts web-01, web-02" },
   CMD_DEBUG,
   { "disk", OPT_DISK, "FILE",
-    "create: a disk, the first one starts; may be given again" },
+    "create: a disk, the first one starts; with --library one of its\n"
+    "objects; may be given again" },
   { "force", DOC_OPT_FORCE, NULL, "replace the file that is there" },
   { "from", DOC_OPT_FROM, "WHAT",
     "create: begin with a template, or with a converted machine\n"
@@ -114,20 +115,61 @@ refer (const struct args *a, struct v2v_document *d, const char *file,
              : set_part (d, path, "version", version, err);
 }
 
-static int
-add_disk (struct v2v_document *d, size_t i, const char *file,
-          struct v2v_error **err)
+/* The id of the disk of the library that is called REF, or NULL. */
+static char *
+find_disk (struct v2v_library *lib, const char *ref)
 {
+  CLEANUP_OBJECT struct v2v_object o = { 0 };
+  CLEANUP_FREE char *full = NULL;
+  char *id = NULL;
+
+  if (lib == NULL || asprintf (&full, "disk/%s", ref) == -1) {
+    full = NULL;
+    return NULL;
+  }
+  if (v2v_library_find (lib, full, &id, NULL) == 0)
+    return id;
+  if (v2v_library_find (lib, ref, &id, NULL) == 0 &&
+      v2v_library_object (lib, id, &o, NULL) == 0 && o.kind == V2V_OBJECT_DISK)
+    return id;
+  free (id);
+  return NULL;
+}
+
+/* By its content, and by its name for people. */
+static int
+add_object (const struct args *a, struct v2v_document *d, const char *path,
+            const char *id, struct v2v_error **err)
+{
+  CLEANUP_OBJECT struct v2v_object o = { 0 };
+
+  if (v2v_library_object (a->doc.lib, id, &o, err) == -1)
+    return -1;
+  return set_part (d, path, "object.digest", o.digest, err) == -1 ||
+                 (strlen (o.name) <= 255 &&
+                  set_part (d, path, "object.name", o.name, err) == -1)
+             ? -1
+             : 0;
+}
+
+static int
+add_disk (const struct args *a, struct v2v_document *d, size_t i,
+          const char *file, struct v2v_error **err)
+{
+  CLEANUP_FREE char *id = find_disk (a->doc.lib, file);
   const char *slash = strrchr (file, '/');
-  CLEANUP_IMAGE struct v2v_image *img = cmd_open (file, NULL, err);
+  CLEANUP_IMAGE struct v2v_image *img =
+      id != NULL ? NULL : cmd_open (file, NULL, err);
   char path[32], name[32];
 
-  if (img == NULL)
+  if (img == NULL && id == NULL)
     return -1;
   snprintf (path, sizeof path, "disks[%zu]", i);
   snprintf (name, sizeof name, "disk%zu", i + 1);
   if (set_part (d, path, "name", name, err) == -1 ||
-      set_part (d, path, "file", slash != NULL ? slash + 1 : file, err) == -1 ||
+      (id != NULL ? add_object (a, d, path, id, err)
+                  : set_part (d, path, "file", slash != NULL ? slash + 1 : file,
+                              err)) == -1 ||
       set_part (d, path, "storage", "differencing", err) == -1)
     return v2v_prefix (err, "%s", file);
   return i == 0 ? set_part (d, path, "boot", "true", err) : 0;
@@ -228,7 +270,7 @@ create (const struct cli *cli, const struct args *a, struct v2v_error **err)
   if (d == NULL)
     return -1;
   for (size_t i = 0; i < a->disks.len; ++i)
-    if (add_disk (d, d->vm_template.nr_disks, a->disks.ptr[i], err) == -1)
+    if (add_disk (a, d, d->vm_template.nr_disks, a->disks.ptr[i], err) == -1)
       return -1;
   if (refer (a, d, a->hardware, V2V_DOCUMENT_HARDWARE, err) == -1 ||
       refer (a, d, a->guest_os, V2V_DOCUMENT_GUEST_OS, err) == -1 ||

@@ -79,6 +79,25 @@ append_steps (struct v2v_str *s, const char *from, const char *to)
 }
 
 char *
+v2v_parent_path_between (const char *child, const char *parent,
+                         struct v2v_error **err)
+{
+  CLEANUP_FREE char *from = real_folder (child, err);
+  CLEANUP_FREE char *to = from != NULL ? real_folder (parent, err) : NULL;
+  CLEANUP_STR struct v2v_str path = V2V_STR_INIT;
+  const char *slash = strrchr (parent, '/');
+
+  if (to == NULL)
+    return NULL;
+  if (append_steps (&path, from, to) == -1 ||
+      v2v_str_append (&path, slash != NULL ? slash + 1 : parent) == -1) {
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  return STEAL (path.ptr);
+}
+
+char *
 v2v_parent_relative_path (const struct v2v_io *child,
                           const struct v2v_image *parent,
                           struct v2v_error **err)

@@ -14,4 +14,8 @@ char *v2v_parent_relative_path (const struct v2v_io *child,
                                 const struct v2v_image *parent,
                                 struct v2v_error **err);
 
+/* The same between two paths, whose folders must be there; nothing is told. */
+char *v2v_parent_path_between (const char *child, const char *parent,
+                               struct v2v_error **err);
+
 #endif /* V2V_PARENT_PATH_H */

@@ -26,6 +26,7 @@
 struct deploy_base {
   char *id;
   char *path;
+  char *relative; /* from the folder of a machine, as Windows writes it */
   struct v2v_image *image;
   struct v2v_disk_evidence evidence;
   struct v2v_object object;

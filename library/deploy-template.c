@@ -320,6 +320,7 @@ base_free (struct deploy_base *b)
   v2v_object_clear (&b->object);
   lib_strings_clear (&b->chain);
   free (b->path);
+  free (b->relative);
   free (b->id);
   free (b);
 }

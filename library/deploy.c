@@ -24,6 +24,7 @@
 
 #include "formats/core/io.h"
 #include "formats/core/log.h"
+#include "formats/parent-path.h"
 #include "library/deploy-internal.h"
 
 /* Folders that are synced at once.  Each has three files open meanwhile, and a
@@ -215,6 +216,7 @@ fill_disk (const struct deploy_plan *p, size_t i, struct v2v_vm_disk *to)
   to->path = d->base->path;
   to->image = d->base->image;
   to->evidence = &d->base->evidence;
+  to->parent_relative = d->base->relative;
   to->storage = d->storage == V2V_STORAGE_COPY ? V2V_VM_STORAGE_COPY
                                                : V2V_VM_STORAGE_DIFFERENCING;
 }
@@ -440,6 +442,27 @@ take (struct work *w, struct v2v_error **err)
   return r;
 }
 
+/* How children find their bases: from DIR/NAME, which is not there yet. */
+static int
+find_ways (struct work *w, struct v2v_error **err)
+{
+  CLEANUP_FREE char *child = lib_join (w->folder, "x", err);
+
+  for (size_t i = 0; child != NULL && i < w->cache.bases.len; ++i) {
+    struct deploy_base *b = w->cache.bases.ptr[i];
+    CLEANUP_FREE char *way = v2v_parent_path_between (child, b->path, err);
+    const bool beside = way != NULL && strncmp (way, ".\\", 2) == 0;
+
+    if (way == NULL)
+      return -1;
+    if (asprintf (&b->relative, "..\\%s", way + (beside ? 2 : 0)) == -1) {
+      b->relative = NULL;
+      return v2v_fail_nomem (err);
+    }
+  }
+  return child == NULL ? -1 : 0;
+}
+
 static int
 note_made (struct work *w, size_t first, size_t n, struct v2v_error **err)
 {
@@ -566,7 +589,7 @@ make_all (struct work *w, struct v2v_deploy_result *ret, size_t *ret_nr,
     return -1;
   if (w->dry_run)
     return tell_plans (w, ret, ret_nr, err);
-  if (freeze (w, err) == -1) {
+  if (freeze (w, err) == -1 || find_ways (w, err) == -1) {
     give_up (w, 0);
     return -1;
   }
