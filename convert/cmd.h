@@ -200,6 +200,7 @@ extern const struct v2v_command cmd_inspect;
 extern const struct v2v_command cmd_library;
 extern const struct v2v_command cmd_map;
 extern const struct v2v_command cmd_profile;
+extern const struct v2v_command cmd_service;
 extern const struct v2v_command cmd_template;
 extern const struct v2v_command cmd_vm;
 

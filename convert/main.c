@@ -38,6 +38,7 @@ const struct v2v_command *const cmd_table[] = {
   &cmd_library,
   &cmd_map,
   &cmd_profile,
+  &cmd_service,
   &cmd_template,
   &cmd_vm,
   NULL

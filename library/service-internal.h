@@ -215,6 +215,9 @@ struct service_act *service_act_new (struct v2v_library *lib,
                                      struct service_actions *ret,
                                      struct v2v_error **err);
 void service_act_free (struct service_act *a); /* accepts NULL */
+/* Would the step "create" with DETAIL go well?  Nothing is written. */
+int service_act_try (struct service_act *a, const struct v2v_json *detail,
+                     struct v2v_error **err);
 
 /* ---- service-resolve.c ---- */
 

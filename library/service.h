@@ -142,7 +142,13 @@ int v2v_service_plan_delete (struct v2v_library *lib, const char *service,
                              struct v2v_service_plan **ret,
                              struct v2v_error **err);
 
-/* Note the steps, and do them.  What was done stays when one fails. */
+/* Would a machine of each tier that gets new ones be made?  All that is known
+ * before: profiles, limits, disks, settings.  Nothing is written. */
+int v2v_service_check (struct v2v_library *lib,
+                       const struct v2v_service_plan *plan,
+                       const struct v2v_service_opts *opts,
+                       struct v2v_error **err);
+/* Check, note the steps, and do them.  What was done stays when one fails. */
 int v2v_service_execute (struct v2v_library *lib,
                          const struct v2v_service_plan *plan,
                          const struct v2v_service_opts *opts,
