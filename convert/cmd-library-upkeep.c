@@ -15,15 +15,11 @@
 
 /* ---- verify ---- */
 
-struct upkeep {
-  struct cli *cli;
-  struct v2v_json *list;
-};
-
-static int
-on_item (void *arg, const struct v2v_upkeep_item *item, struct v2v_error **err)
+int
+lib_on_item (void *arg, const struct v2v_upkeep_item *item,
+             struct v2v_error **err)
 {
-  struct upkeep *u = arg;
+  struct lib_upkeep *u = arg;
   CLEANUP_FREE char *path = NULL;
   struct v2v_json *o;
 
@@ -38,6 +34,8 @@ on_item (void *arg, const struct v2v_upkeep_item *item, struct v2v_error **err)
     v2v_json_set_string (o, "path", item->path);
     if (item->message != NULL)
       v2v_json_set_string (o, "message", item->message);
+    if (item->dependents != NULL)
+      v2v_json_set (o, "dependents", v2v_dependents_to_json (item->dependents));
     v2v_json_append (u->list, o);
     return 0;
   }
@@ -45,12 +43,27 @@ on_item (void *arg, const struct v2v_upkeep_item *item, struct v2v_error **err)
   v2v_progress_bar_clear (u->cli->progress);
   printf ("%s: %s%s%s\n", item->what, path ? path : "?",
           item->message ? ": " : "", item->message ? item->message : "");
+  if (item->dependents != NULL)
+    lib_print_dependents (item->dependents);
   return 0;
 }
 
-static int
-print_result (struct cli *cli, struct v2v_json *o,
-              const struct v2v_upkeep_result *r, struct v2v_error **err)
+void
+lib_print_dependents (const struct v2v_dependents *d)
+{
+  for (size_t i = 0; i < d->len; ++i) {
+    const struct v2v_dependent *p = &d->ptr[i];
+    CLEANUP_FREE char *name = cmd_printable (p->name);
+    CLEANUP_FREE char *place = cmd_printable (p->place);
+
+    printf ("  %s '%s' (%.8s%s%s) needs it\n", p->what, name ? name : "?",
+            p->id, p->place[0] ? ", " : "", place ? place : "");
+  }
+}
+
+int
+lib_print_upkeep (struct cli *cli, struct v2v_json *o,
+                  const struct v2v_upkeep_result *r, struct v2v_error **err)
 {
   char rate[40], size[32];
 
@@ -85,21 +98,18 @@ verify (struct cli *cli, struct lib_args *a, struct v2v_library *lib,
         char **ids, struct v2v_error **err)
 {
   CLEANUP_JSON struct v2v_json *o = v2v_json_new_object ();
-  struct upkeep u = { .cli = cli, .list = v2v_json_new_array () };
-  struct v2v_copy_opts display = { 0 };
+  struct lib_upkeep u = { .cli = cli, .list = v2v_json_new_array () };
   struct v2v_upkeep_result result;
 
   v2v_json_set (o, "problems", u.list);
   if (find_ids (cli, lib, ids, err) == -1 ||
-      cmd_progress_start (cli, &display, err) == -1)
+      lib_start_progress (cli, a, err) == -1)
     return -1;
-  a->upkeep.progress = display.progress;
-  a->upkeep.progress_arg = display.progress_arg;
-  if (v2v_library_verify (lib, (const char *const *) ids, &a->upkeep, on_item,
-                          &u, &result, err) == -1)
+  if (v2v_library_verify (lib, (const char *const *) ids, &a->upkeep,
+                          lib_on_item, &u, &result, err) == -1)
     return -1;
   v2v_progress_bar_clear (cli->progress);
-  if (print_result (cli, o, &result, err) == -1)
+  if (lib_print_upkeep (cli, o, &result, err) == -1)
     return -1;
   return result.nr_bad ? v2v_error_exit_status (V2V_ERR_MISMATCH) : 0;
 }
@@ -151,11 +161,8 @@ const struct v2v_command lib_cmd_verify = {
   .run = run_verify,
 };
 
-/* ---- refresh, repair, gc ---- */
-
-/* Start the display, and point A at it. */
-static int
-start_progress (struct cli *cli, struct lib_args *a, struct v2v_error **err)
+int
+lib_start_progress (struct cli *cli, struct lib_args *a, struct v2v_error **err)
 {
   struct v2v_copy_opts display = { 0 };
 
@@ -174,25 +181,25 @@ upkeep (struct cli *cli, enum upkeep_kind kind, struct v2v_error **err)
   struct lib_args a = { 0 };
   CLEANUP_LIBRARY struct v2v_library *lib = lib_begin (cli, &a, err);
   CLEANUP_JSON struct v2v_json *o = v2v_json_new_object ();
-  struct upkeep u = { .cli = cli, .list = v2v_json_new_array () };
+  struct lib_upkeep u = { .cli = cli, .list = v2v_json_new_array () };
   struct v2v_upkeep_result result = { 0 };
   int r = -1;
 
   v2v_json_set (o, "items", u.list);
   if (lib == NULL)
     return cli->done ? 0 : -1;
-  if (start_progress (cli, &a, err) == -1)
+  if (lib_start_progress (cli, &a, err) == -1)
     return -1;
   switch (kind) {
   case REFRESH:
-    r = v2v_library_refresh (lib, a.share, &a.upkeep, on_item, &u, &result,
+    r = v2v_library_refresh (lib, a.share, &a.upkeep, lib_on_item, &u, &result,
                              err);
     break;
   case REPAIR:
-    r = v2v_library_repair (lib, &a.upkeep, on_item, &u, &result, err);
+    r = v2v_library_repair (lib, &a.upkeep, lib_on_item, &u, &result, err);
     break;
   case GC:
-    r = v2v_library_gc (lib, &a.upkeep, on_item, &u, &result, err);
+    r = v2v_library_gc (lib, &a.upkeep, lib_on_item, &u, &result, err);
     break;
   }
   v2v_progress_bar_clear (cli->progress);
@@ -235,6 +242,7 @@ run_gc (struct cli *cli, struct v2v_error **err)
 static const struct cmd_option refresh_options[] = {
   CMD_DEBUG,
   ROW_DRY_RUN,
+  ROW_FORCE,
   CMD_HELP,
   CMD_JSON,
   ROW_LIBRARY,
@@ -317,7 +325,7 @@ run_copy (struct cli *cli, struct v2v_error **err)
     return v2v_fail (err, V2V_ERR_USAGE,
                      "library copy: where to? --share NAME is missing");
   if (v2v_library_find (lib, cli->args[0], &id, err) == -1 ||
-      start_progress (cli, &a, err) == -1 ||
+      lib_start_progress (cli, &a, err) == -1 ||
       v2v_library_copy (lib, id, a.share, &a.upkeep, err) == -1)
     return -1;
   v2v_progress_bar_clear (cli->progress);

@@ -67,9 +67,14 @@ set_other (struct lib_args *a, int c, const char *arg, struct v2v_error **err)
   case LIB_FORCE:
     a->force = a->upkeep.force = true;
     return 0;
+  case LIB_KEEP:
+    a->keep = true;
+    return 0;
   case LIB_LONG:
     a->long_ = true;
     return 0;
+  case LIB_OLDER:
+    return cmd_parse_number ("older", arg, 0, 36500, &a->older_days, err);
   case LIB_QUICK:
     a->upkeep.quick = true;
     return 0;
@@ -97,6 +102,7 @@ lib_parse (struct cli *cli, struct lib_args *a, struct v2v_error **err)
     { LIB_NAMESPACE, &a->set.name_space, &a->filter.name_space },
     { LIB_OS, &a->set.os, &a->filter.os },
     { LIB_OWNER, &a->set.owner, &a->filter.owner },
+    { LIB_PARENT, &a->parent, NULL },
     { LIB_RELEASE, &a->set.release, &a->filter.release },
     { LIB_REMOVE_TAG, &a->set.remove_tags, NULL },
     { LIB_SHARE, &a->share, NULL },

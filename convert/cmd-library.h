@@ -5,6 +5,7 @@
 
 #include "convert/cmd.h"
 #include "formats/core/cleanup.h"
+#include "library/base.h"
 #include "library/library.h"
 
 /* An option means the same in every verb: one row for each. */
@@ -19,13 +20,16 @@ enum {
   LIB_ENABLE,
   LIB_FAMILY,
   LIB_FORCE,
+  LIB_KEEP,
   LIB_KIND,
   LIB_LIBRARY,
   LIB_LONG,
   LIB_NAME,
   LIB_NAMESPACE,
+  LIB_OLDER,
   LIB_OS,
   LIB_OWNER,
+  LIB_PARENT,
   LIB_QUICK,
   LIB_RELEASE,
   LIB_REMOVE_TAG,
@@ -61,8 +65,9 @@ enum {
 #define ROW_DRY_RUN                                                            \
   { "dry-run", LIB_DRY_RUN, NULL, "tell what would be done, and do nothing" }
 #define ROW_FORCE                                                              \
-  { "force", LIB_FORCE, NULL, "rm: although other objects need it; gc: unfinished work of other\n"           \
-    "hosts, too" }
+  { "force", LIB_FORCE, NULL,                                                  \
+    "rm: although other objects need it; gc: unfinished work of other\n"         \
+    "hosts, too; refresh: although something else is lost" }
 #define ROW_QUICK                                                              \
   { "quick", LIB_QUICK, NULL,                                                  \
     "read only files whose size or time is another one" }
@@ -81,7 +86,9 @@ struct lib_args {
   const char *kind;
   struct v2v_library_set set;
   struct v2v_library_filter filter;
-  bool enabled, force, long_, all;
+  const char *parent;
+  unsigned older_days;
+  bool enabled, force, keep, long_, all;
   struct v2v_upkeep_opts upkeep;
 };
 int lib_parse (struct cli *cli, struct lib_args *a, struct v2v_error **err);
@@ -93,6 +100,23 @@ struct v2v_library *lib_begin (struct cli *cli, struct lib_args *a,
 /* A verb that only does something says what: VALUE, or as JSON under WHAT. */
 int lib_done (const struct cli *cli, const char *what, const char *value,
               struct v2v_error **err);
+
+/* What upkeep found, printed (or kept in LIST for --json) as it comes: a
+ * v2v_upkeep_fn. */
+struct lib_upkeep {
+  struct cli *cli;
+  struct v2v_json *list;
+};
+int lib_on_item (void *arg, const struct v2v_upkeep_item *item,
+                 struct v2v_error **err);
+void lib_print_dependents (const struct v2v_dependents *d);
+/* The sum of a verify; with --json all of O. */
+int lib_print_upkeep (struct cli *cli, struct v2v_json *o,
+                      const struct v2v_upkeep_result *r,
+                      struct v2v_error **err);
+/* Start the display, and point A at it. */
+int lib_start_progress (struct cli *cli, struct lib_args *a,
+                        struct v2v_error **err);
 
 extern const struct v2v_command lib_cmd_add_share;
 extern const struct v2v_command lib_cmd_copy;

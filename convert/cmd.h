@@ -185,6 +185,7 @@ char *cmd_format_rate (uint64_t bytes, double seconds, char out[40]);
  * come out of files on a terminal; the caller frees. */
 char *cmd_printable (const char *s);
 
+extern const struct v2v_command cmd_base;
 extern const struct v2v_command cmd_check;
 extern const struct v2v_command cmd_compare;
 extern const struct v2v_command cmd_completion;

@@ -23,6 +23,7 @@
 
 /* clang-format off */
 const struct v2v_command *const cmd_table[] = {
+  &cmd_base,
   &cmd_check,
   &cmd_compare,
   &cmd_completion,

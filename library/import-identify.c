@@ -68,15 +68,18 @@ refuse_orphan (const struct lib_item *child, struct v2v_error **err)
   return v2v_hint (err, "import the parent first");
 }
 
-/* Note the parent of CHILD; its object's id is the caller's. */
+/* Note the parent of CHILD (GIVEN, or as it is found); its object's id is the
+ * caller's. */
 static int
 relate_parent (struct v2v_library *lib, const lib_items *items,
-               struct lib_item *child, size_t parent, char **ret_id,
-               struct v2v_error **err)
+               struct lib_item *child, size_t parent, const char *given,
+               char **ret_id, struct v2v_error **err)
 {
   struct lib_relation r = { .role = NULL };
 
-  if (parent != SIZE_MAX && !items->ptr[parent].known)
+  if (given != NULL)
+    *ret_id = strdup (given);
+  else if (parent != SIZE_MAX && !items->ptr[parent].known)
     *ret_id = strdup (items->ptr[parent].id);
   else if (lib_find_disk (lib, child->format, child->parent_id, ret_id, err) ==
            -1)
@@ -133,7 +136,8 @@ open_item (struct v2v_library *lib, const lib_items *items,
 
 static int
 identify_disk (struct v2v_library *lib, lib_items *items, struct lib_item *item,
-               const struct v2v_copy_opts *copy, struct v2v_error **err)
+               const char *given, const struct v2v_copy_opts *copy,
+               struct v2v_error **err)
 {
   CLEANUP_FREE char *parent_id = NULL;
   CLEANUP_IMAGE struct v2v_image *img = NULL;
@@ -141,8 +145,8 @@ identify_disk (struct v2v_library *lib, lib_items *items, struct lib_item *item,
   struct v2v_disk_digest *d;
 
   if (item->parent_id != NULL &&
-      relate_parent (lib, items, item, parent_item (items, item), &parent_id,
-                     err) == -1)
+      relate_parent (lib, items, item, parent_item (items, item), given,
+                     &parent_id, err) == -1)
     return -1;
   img = open_item (lib, items, item, parent_id, 0, err);
   if (img == NULL)
@@ -165,7 +169,8 @@ identify_disk (struct v2v_library *lib, lib_items *items, struct lib_item *item,
 
 int
 lib_identify (struct v2v_library *lib, lib_items *items, size_t index,
-              const struct v2v_copy_opts *copy, struct v2v_error **err)
+              const char *parent, const struct v2v_copy_opts *copy,
+              struct v2v_error **err)
 {
   struct lib_item *item = &items->ptr[index];
   CLEANUP_FREE char *known = NULL;
@@ -173,7 +178,7 @@ lib_identify (struct v2v_library *lib, lib_items *items, size_t index,
   if (lib_new_id (item->id, err) == -1)
     return -1;
   if (item->kind == V2V_OBJECT_DISK) {
-    if (identify_disk (lib, items, item, copy, err) == -1)
+    if (identify_disk (lib, items, item, parent, copy, err) == -1)
       return -1;
   }
   if (digest_files (item, copy, err) == -1)

@@ -36,8 +36,8 @@ lib_strings_clear (lib_strings *v)
   *v = (lib_strings) V2V_VECTOR_INIT; /* used again by some */
 }
 
-static void
-item_clear (struct lib_item *item)
+void
+lib_item_clear (struct lib_item *item)
 {
   for (size_t i = 0; i < item->files.len; ++i) {
     free (item->files.ptr[i].path);
@@ -63,7 +63,7 @@ void
 lib_items_clear (lib_items *items)
 {
   for (size_t i = 0; i < items->len; ++i)
-    item_clear (&items->ptr[i]);
+    lib_item_clear (&items->ptr[i]);
   free (STEAL (items->ptr));
   items->len = 0;
 }
@@ -426,7 +426,7 @@ classify_driver (const char *dir, const lib_strings *names, lib_items *ret,
   }
   if (r == 0 && lib_items_append (ret, item) == 0)
     return 0;
-  item_clear (&item);
+  lib_item_clear (&item);
   return r == -1 ? -1 : v2v_fail_nomem (err);
 }
 
@@ -478,14 +478,14 @@ classify_machine (const char *dir, const lib_strings *names, lib_items *ret,
 
     r = path ? lib_probe_disk (&disk, path, err) : -1;
     if (r == 0) {
-      item_clear (&disk);
+      lib_item_clear (&disk);
       r = lib_add_file (&vm, path, names->ptr[i], err);
       continue;
     }
     if (r == 1 && (disk.name = strdup (names->ptr[i])) != NULL &&
         lib_items_append (ret, disk) == 0)
       continue;
-    item_clear (&disk);
+    lib_item_clear (&disk);
     r = r == -1 ? -1 : v2v_fail_nomem (err);
   }
   sort_disks (ret);
@@ -493,7 +493,7 @@ classify_machine (const char *dir, const lib_strings *names, lib_items *ret,
     r = add_disk_relation (&vm, ret->ptr[i].name, i, err);
   if (r >= 0 && lib_items_append (ret, vm) == 0)
     return 0;
-  item_clear (&vm);
+  lib_item_clear (&vm);
   return r == -1 ? -1 : v2v_fail_nomem (err);
 }
 
@@ -549,11 +549,11 @@ lib_classify (const char *path, const char *forced, lib_items *ret,
     return classify_folder (path, forced, ret, err);
   if (classify_file (path, &item, forced != NULL && kind == V2V_OBJECT_DISK,
                      err) == -1) {
-    item_clear (&item);
+    lib_item_clear (&item);
     return -1;
   }
   if (forced != NULL && (kind == V2V_OBJECT_VM || kind == V2V_OBJECT_DRIVER)) {
-    item_clear (&item);
+    lib_item_clear (&item);
     return v2v_fail (err, V2V_ERR_USAGE, "%s: a %s is a folder", path, forced);
   }
   if (forced != NULL)
@@ -561,6 +561,6 @@ lib_classify (const char *path, const char *forced, lib_items *ret,
   item.name = stem (path);
   if (item.name != NULL && lib_items_append (ret, item) == 0)
     return 0;
-  item_clear (&item);
+  lib_item_clear (&item);
   return v2v_fail_nomem (err);
 }

@@ -29,6 +29,7 @@ struct job {
   lib_strings paths; /* in the share, of all files of what is new */
   struct lib_intent intent;
   bool raced; /* another process brought the same content meanwhile */
+  struct lib_replaced replaced;
 };
 
 static void
@@ -37,6 +38,7 @@ job_clear (struct job *job)
   lib_items_clear (&job->items);
   lib_strings_clear (&job->paths);
   lib_share_clear (&job->share);
+  free (job->replaced.kept_by);
 }
 
 /* ---- names in the share ---- */
@@ -310,7 +312,16 @@ insert_rows (struct job *job, struct v2v_error **err)
             job->opts->relations[i].label ? job->opts->relations[i].label : "",
             job->opts->relations[i].to, err) == -1)
       return -1;
-  return lib_set_in_transaction (job->lib, last->id, &job->opts->set, err);
+  if (lib_set_in_transaction (job->lib, last->id, &job->opts->set, err) == -1)
+    return -1;
+  for (size_t i = 0; i < job->items.len; ++i)
+    if ((!job->items.ptr[i].known || i + 1 == job->items.len) &&
+        lib_meta_note (job->lib, job->items.ptr[i].id, err) == -1)
+      return -1;
+  return job->opts->replaces == NULL
+             ? 0
+             : lib_replace_in_transaction (job->lib, job->opts->replaces,
+                                           last->id, &job->replaced, err);
 }
 
 static int
@@ -326,10 +337,28 @@ store (struct job *job, struct v2v_error **err)
       lib_intent_end (job->lib, &job->intent, err) == 0 &&
       v2v_catalogue_commit (job->lib->cat, err) == 0) {
     lib_intent_close (&job->intent);
+    lib_meta_flush (job->lib);
     return 0;
   }
   lib_intent_undo (job->lib, &job->intent);
   return -1;
+}
+
+/* What was to be stored is there: only what needs the old one moves. */
+static int
+replace_by_known (struct job *job, const char *id, struct v2v_error **err)
+{
+  if (v2v_catalogue_begin (job->lib->cat, err) == -1)
+    return -1;
+  if (lib_replace_in_transaction (job->lib, job->opts->replaces, id,
+                                  &job->replaced, err) == -1) {
+    v2v_catalogue_rollback (job->lib->cat);
+    return -1;
+  }
+  if (v2v_catalogue_commit (job->lib->cat, err) == -1)
+    return -1;
+  lib_meta_flush (job->lib);
+  return 0;
 }
 
 /* Wrong words of the user are told before hours of reading. */
@@ -404,7 +433,8 @@ run (struct job *job, struct v2v_import_result *ret, struct v2v_error **err)
       return v2v_fail_nomem (err);
   }
   for (size_t i = 0; i < job->items.len; ++i)
-    if (lib_identify (job->lib, &job->items, i, &job->copy, err) == -1)
+    if (lib_identify (job->lib, &job->items, i, job->opts->parent, &job->copy,
+                      err) == -1)
       return -1;
   while (has_news (&job->items)) {
     struct v2v_error *e = NULL;
@@ -419,9 +449,17 @@ run (struct job *job, struct v2v_import_result *ret, struct v2v_error **err)
     if (look_again (job, err) == -1)
       return -1;
   }
+  if (job->opts->replaces != NULL && last->known &&
+      replace_by_known (job, last->id, err) == -1)
+    return -1;
   ret->known = last->known;
+  ret->moved = job->replaced.moved;
+  ret->removed = job->replaced.removed;
+  ret->kept_by = STEAL (job->replaced.kept_by);
   ret->id = strdup (last->id);
-  return ret->id ? 0 : v2v_fail_nomem (err);
+  if (ret->id == NULL)
+    return v2v_fail_nomem (err);
+  return ret->removed ? lib_finish_removals (job->lib, err) : 0;
 }
 
 static int
@@ -488,6 +526,7 @@ void
 v2v_import_result_clear (struct v2v_import_result *r)
 {
   free (STEAL (r->id));
+  free (STEAL (r->kept_by));
 }
 
 /* ---- work ---- */

@@ -119,6 +119,12 @@ bool lib_is_gone (const char *host, int64_t pid, int64_t started);
 
 /* ---- pending.c: intents ---- */
 
+struct lib_process {
+  char host[LIB_HOST_SIZE];
+  int64_t pid, started;
+};
+int lib_this_process (struct lib_process *ret, struct v2v_error **err);
+
 struct lib_intent {
   char id[37];
   char *share; /* id; owned */
@@ -168,6 +174,75 @@ int lib_recover_machines (struct v2v_library *lib, bool all, uint64_t *ret_done,
 /* In a removal's own process: remove the files now. */
 int lib_finish_removals (struct v2v_library *lib, struct v2v_error **err);
 
+/* ---- work.c: a folder for files that are to come in ---- */
+
+struct lib_work {
+  struct lib_intent in;
+  char *path; /* absolute; NULL: not begun */
+};
+#define LIB_WORK_INIT                                                          \
+  {                                                                            \
+    .in = LIB_INTENT_INIT                                                      \
+  }
+/* On SHARE (NULL: the first); gone when it is ended, or with its process. */
+int lib_work_begin (struct v2v_library *lib, const char *share,
+                    struct lib_work *ret, struct v2v_error **err);
+void lib_work_end (struct v2v_library *lib, struct lib_work *w);
+
+/* ---- meta.c: descriptions beside the files ---- */
+
+#define LIB_META        ".v2v/meta"
+#define LIB_META_SCHEMA "v2v-object-1"
+/* In a transaction that changes ID: note that its descriptions follow.  Before
+ * its rows go, if they do. */
+int lib_meta_note (struct v2v_library *lib, const char *id,
+                   struct v2v_error **err);
+/* Those of what needs ID. */
+int lib_meta_note_users (struct v2v_library *lib, const char *id,
+                         struct v2v_error **err);
+/* After it: write them.  Never fails: what cannot be written now stays noted. */
+void lib_meta_flush (struct v2v_library *lib);
+/* Write those that SHARE lacks. */
+int lib_meta_complete (struct v2v_library *lib, const struct v2v_share *share,
+                       struct v2v_error **err);
+/* The text for SHARE (an id), or NULL when it has no file of ID; the caller
+ * frees. */
+int lib_meta_text (struct v2v_library *lib, const char *id, const char *share,
+                   char **ret, struct v2v_error **err);
+
+/* ---- restore.c: a catalogue that was lost ---- */
+
+/* A file that has to wait, in the share SHARE. */
+struct lib_waiting_file {
+  char *share;
+  char *path;
+};
+V2V_VECTOR (lib_waiting, struct lib_waiting_file);
+void lib_waiting_clear (lib_waiting *v);
+/* Objects that are described in SHARES (or only in ONE, an id), but not in the
+ * catalogue, come back with their ids and all that was said of them, if their
+ * files are as described.  *RET_WAITING: files of those that need something
+ * which is on no share that is there. */
+int lib_restore (struct v2v_library *lib, const struct v2v_share_list *shares,
+                 const char *one, const struct v2v_upkeep_opts *opts,
+                 v2v_upkeep_fn *fn, void *arg, struct v2v_upkeep_result *ret,
+                 lib_waiting *ret_waiting, struct v2v_error **err);
+
+/* ---- base-replace.c ---- */
+
+struct lib_replaced {
+  uint64_t moved;
+  bool removed;
+  char *kept_by;
+};
+/* Why OLD would stay, in one sentence; NULL: it would go. */
+int lib_kept_by (struct v2v_library *lib, const char *old, char **ret,
+                 struct v2v_error **err);
+/* In a transaction: what needs OLD needs NEW from now on, and OLD goes. */
+int lib_replace_in_transaction (struct v2v_library *lib, const char *old_id,
+                                const char *new_id, struct lib_replaced *ret,
+                                struct v2v_error **err);
+
 /* ---- object-set.c: in a transaction ---- */
 
 int lib_set_in_transaction (struct v2v_library *lib, const char *id,
@@ -176,6 +251,9 @@ int lib_set_in_transaction (struct v2v_library *lib, const char *id,
 int lib_relate_in_transaction (struct v2v_library *lib, const char *id,
                                const char *role, const char *label,
                                const char *to, struct v2v_error **err);
+/* Its rows go; the files too, after the transaction, by lib_finish_removals. */
+int lib_remove_in_transaction (struct v2v_library *lib, const char *id,
+                               struct v2v_error **err);
 
 /* ---- object.c ---- */
 
@@ -291,6 +369,7 @@ V2V_VECTOR (lib_items, struct lib_item);
  * user names. */
 int lib_classify (const char *path, const char *forced, lib_items *ret,
                   struct v2v_error **err);
+void lib_item_clear (struct lib_item *item);
 void lib_items_clear (lib_items *items);
 int lib_add_file (struct lib_item *item, const char *path, const char *name,
                   struct v2v_error **err);
@@ -304,8 +383,10 @@ int lib_insert_item (struct v2v_library *lib, const struct lib_item *item,
 int lib_insert_location (struct v2v_library *lib, const char *share,
                          const char *path, const char *id, size_t seq,
                          uint64_t size, int64_t mtime, struct v2v_error **err);
-/* Digests and identity of the item INDEX; is it known? */
+/* Digests and identity of the item INDEX; is it known?  PARENT: the object
+ * that a differencing disk is on, or NULL: by the identifier it looks for. */
 int lib_identify (struct v2v_library *lib, lib_items *items, size_t index,
-                  const struct v2v_copy_opts *copy, struct v2v_error **err);
+                  const char *parent, const struct v2v_copy_opts *copy,
+                  struct v2v_error **err);
 
 #endif /* V2V_LIBRARY_INTERNAL_H */

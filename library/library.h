@@ -258,6 +258,11 @@ struct v2v_import_opts {
     const char *role, *label, *to;
   } * relations;
   size_t nr_relations;
+  const char *replaces; /* a disk: what needs it needs the new object from then
+                           on, and it goes unless a machine or a template
+                           needs it as it is; in the same transaction */
+  const char *parent;   /* of a differencing disk: its parent, where several
+                           have the identifier that it looks for */
   bool link; /* the files are given up: a link in place of a copy, where the
                 share's file system has them */
   unsigned threads;
@@ -268,6 +273,10 @@ struct v2v_import_opts {
 struct v2v_import_result {
   char *id;
   bool known; /* the content was there already; nothing was stored */
+  /* With opts.replaces: */
+  uint64_t moved; /* that need the new one now */
+  bool removed;   /* the old one is gone */
+  char *kept_by;  /* why not, or NULL */
 };
 void v2v_import_result_clear (struct v2v_import_result *r);
 
@@ -305,6 +314,7 @@ struct v2v_upkeep_opts {
   void *progress_arg;
   const atomic_bool *cancel;
 };
+struct v2v_dependents; /* base.h */
 /* One thing that was found or done; borrowed during the call. */
 struct v2v_upkeep_item {
   const char *what; /* "ok", "missing", "changed", "moved", "new", "gone",
@@ -313,6 +323,8 @@ struct v2v_upkeep_item {
   const char *name;
   const char *path;
   const char *message; /* one sentence, or NULL */
+  /* verify: what would be lost with what is not well; else NULL */
+  const struct v2v_dependents *dependents;
 };
 typedef int v2v_upkeep_fn (void *arg, const struct v2v_upkeep_item *item,
                            struct v2v_error **err);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "formats/core/log.h"
+#include "library/base.h"
 #include "library/library-internal.h"
 
 /* The statements are written out: no column's name comes from outside. */
@@ -93,11 +94,15 @@ v2v_library_set (struct v2v_library *lib, const char *id,
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;
   if (v2v_library_object (lib, id, &o, err) == -1 ||
-      lib_set_in_transaction (lib, id, set, err) == -1) {
+      lib_set_in_transaction (lib, id, set, err) == -1 ||
+      lib_meta_note (lib, id, err) == -1) {
     v2v_catalogue_rollback (lib->cat);
     return -1;
   }
-  return v2v_catalogue_commit (lib->cat, err);
+  if (v2v_catalogue_commit (lib->cat, err) == -1)
+    return -1;
+  lib_meta_flush (lib);
+  return 0;
 }
 
 /* ---- relations ---- */
@@ -143,30 +148,88 @@ v2v_library_relate (struct v2v_library *lib, const char *id, const char *role,
 {
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;
-  if (lib_relate_in_transaction (lib, id, role, label, to, err) == -1) {
+  if (lib_relate_in_transaction (lib, id, role, label, to, err) == -1 ||
+      lib_meta_note (lib, id, err) == -1) {
     v2v_catalogue_rollback (lib->cat);
     return -1;
   }
-  return v2v_catalogue_commit (lib->cat, err);
+  if (v2v_catalogue_commit (lib->cat, err) == -1)
+    return -1;
+  lib_meta_flush (lib);
+  return 0;
 }
 
 /* ---- removing ---- */
 
+/* The names of the machines that were deployed on ID, up to five. */
 static int
-refuse_needed (const struct v2v_object *o, struct v2v_error **err)
+count_machines (struct v2v_library *lib, const char *id, size_t *ret,
+                struct v2v_str *names, struct v2v_error **err)
+{
+  CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
+      lib->cat,
+      "SELECT machine.name FROM machine JOIN machine_base ON "
+      "machine_base.machine = machine.id WHERE machine_base.object = ? "
+      "ORDER BY machine.name",
+      err);
+  int r;
+
+  *ret = 0;
+  if (q == NULL)
+    return -1;
+  v2v_query_text (q, id);
+  while ((r = v2v_query_step (q, err)) == 1)
+    if (++*ret <= 5 &&
+        v2v_str_printf (names, "%smachine '%s'", names->len ? ", " : "",
+                        v2v_query_get_text (q, 0)) == -1)
+      return v2v_fail_nomem (err);
+  return r;
+}
+
+static bool
+is_pinned (const struct v2v_object *o)
+{
+  for (size_t i = 0; i < o->nr_tags; ++i)
+    if (strcmp (o->tags[i], V2V_TAG_PINNED) == 0)
+      return true;
+  return false;
+}
+
+/* What needs it: objects, and machines that were deployed. */
+static int
+refuse_needed (struct v2v_library *lib, const struct v2v_object *o,
+               struct v2v_error **err)
 {
   CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
+  char also[64] = "";
+  size_t nr_machines;
 
   for (size_t i = 0; i < o->nr_users && i < 5; ++i)
     if (v2v_str_printf (&s, "%s%s '%s'", i ? ", " : "",
                         v2v_object_kind_name (o->users[i].kind),
                         o->users[i].name) == -1)
       return v2v_fail_nomem (err);
-  v2v_fail (err, V2V_ERR_USAGE, "'%s' is needed by %zu object%s: %s%s", o->name,
-            o->nr_users, o->nr_users == 1 ? "" : "s", s.ptr,
-            o->nr_users > 5 ? ", ..." : "");
+  if (count_machines (lib, o->id, &nr_machines, &s, err) == -1)
+    return -1;
+  if (o->nr_users == 0 && nr_machines == 0) {
+    if (!is_pinned (o))
+      return 0;
+    v2v_fail (err, V2V_ERR_USAGE, "'%s' is pinned", o->name);
+    return v2v_hint (err, "'v2v base unpin %.8s' lets it go", o->id);
+  }
+  if (nr_machines > 0)
+    snprintf (also, sizeof also, "%s%zu machine%s",
+              o->nr_users > 0 ? " and " : "", nr_machines,
+              nr_machines == 1 ? "" : "s");
+  if (o->nr_users > 0)
+    v2v_fail (err, V2V_ERR_USAGE, "'%s' is needed by %zu object%s%s: %s%s",
+              o->name, o->nr_users, o->nr_users == 1 ? "" : "s", also, s.ptr,
+              o->nr_users > 5 || nr_machines > 5 ? ", ..." : "");
+  else
+    v2v_fail (err, V2V_ERR_USAGE, "'%s' is needed by %s: %s%s", o->name, also,
+              s.ptr, nr_machines > 5 ? ", ..." : "");
   return v2v_hint (err,
-                   "'v2v library where-used %.8s' lists them; --force "
+                   "'v2v library where-used %.8s' lists the objects; --force "
                    "removes it all the same",
                    o->id);
 }
@@ -216,8 +279,8 @@ find_places (struct v2v_library *lib, const char *id, place_vector *ret,
 
 /* The intents, one for each share, and no rows any more. */
 static int
-note_removal (struct v2v_library *lib, const char *id,
-              const place_vector *places, struct v2v_error **err)
+note_places (struct v2v_library *lib, const char *id,
+             const place_vector *places, struct v2v_error **err)
 {
   struct lib_intent in = LIB_INTENT_INIT;
   int r = 0;
@@ -243,8 +306,26 @@ note_removal (struct v2v_library *lib, const char *id,
                             "DELETE FROM relation WHERE other = ?", id,
                             V2V_QUERY_END) == -1 ||
                  v2v_catalogue_run (lib->cat, NULL, err,
+                                    "DELETE FROM machine_base WHERE object = ?",
+                                    id, V2V_QUERY_END) == -1 ||
+                 v2v_catalogue_run (lib->cat, NULL, err,
                                     "DELETE FROM object WHERE id = ?", id,
                                     V2V_QUERY_END) == -1
+             ? -1
+             : 0;
+}
+
+int
+lib_remove_in_transaction (struct v2v_library *lib, const char *id,
+                           struct v2v_error **err)
+{
+  __attribute__ ((cleanup (places_clear))) place_vector places =
+      V2V_VECTOR_INIT;
+
+  return lib_meta_note (lib, id, err) == -1 ||
+                 lib_meta_note_users (lib, id, err) == -1 ||
+                 find_places (lib, id, &places, err) == -1 ||
+                 note_places (lib, id, &places, err) == -1
              ? -1
              : 0;
 }
@@ -254,19 +335,17 @@ v2v_library_remove (struct v2v_library *lib, const char *id, bool force,
                     struct v2v_error **err)
 {
   CLEANUP_OBJECT struct v2v_object o = { 0 };
-  __attribute__ ((cleanup (places_clear))) place_vector places =
-      V2V_VECTOR_INIT;
 
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;
   if (v2v_library_object (lib, id, &o, err) == -1 ||
-      (o.nr_users > 0 && !force && refuse_needed (&o, err) == -1) ||
-      find_places (lib, id, &places, err) == -1 ||
-      note_removal (lib, id, &places, err) == -1) {
+      (!force && refuse_needed (lib, &o, err) == -1) ||
+      lib_remove_in_transaction (lib, id, err) == -1) {
     v2v_catalogue_rollback (lib->cat);
     return -1;
   }
   if (v2v_catalogue_commit (lib->cat, err) == -1)
     return -1;
+  lib_meta_flush (lib);
   return lib_finish_removals (lib, err);
 }

@@ -142,14 +142,19 @@ lib_find_identity (struct v2v_library *lib, const char *identity, char **ret_id,
 }
 
 /* A VMDK's identifier has 32 bits, which images share by accident: two that
- * fit are as good as none. */
+ * fit are as good as none, unless they hold the same (a disk and what a chain
+ * was flattened into); then it is the newest. */
 int
 lib_find_disk (struct v2v_library *lib, const char *format,
                const char *parent_id, char **ret_id, struct v2v_error **err)
 {
   CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
-      lib->cat, "SELECT id, name FROM object WHERE disk_id = ? AND format = ?",
+      lib->cat,
+      "SELECT id, content, virtual_size FROM object WHERE disk_id = ? AND "
+      "format = ? ORDER BY created DESC, id",
       err);
+  CLEANUP_FREE char *content = NULL;
+  int64_t size = 0;
   int r;
 
   *ret_id = NULL;
@@ -157,21 +162,28 @@ lib_find_disk (struct v2v_library *lib, const char *format,
     return -1;
   v2v_query_text (q, parent_id);
   v2v_query_text (q, format);
-  r = v2v_query_step (q, err);
-  if (r != 1)
-    return r;
-  *ret_id = strdup (v2v_query_get_text (q, 0));
-  if (*ret_id == NULL)
-    return v2v_fail_nomem (err);
-  r = v2v_query_step (q, err);
-  if (r == 0)
-    return 0;
-  free (STEAL (*ret_id));
-  return r == -1 ? -1
-                 : v2v_fail (err, V2V_ERR_MISMATCH,
-                             "several disks of the library have the "
-                             "identifier %s of the parent",
-                             parent_id);
+  while ((r = v2v_query_step (q, err)) == 1) {
+    if (*ret_id == NULL) {
+      *ret_id = strdup (v2v_query_get_text (q, 0));
+      content = strdup (v2v_query_get_text (q, 1));
+      size = v2v_query_get_int (q, 2);
+      if (*ret_id != NULL && content != NULL)
+        continue;
+      r = v2v_fail_nomem (err);
+      break;
+    }
+    if (strcmp (content, v2v_query_get_text (q, 1)) == 0 &&
+        size == v2v_query_get_int (q, 2))
+      continue;
+    r = v2v_fail (err, V2V_ERR_MISMATCH,
+                  "several disks of the library have the identifier %s of the "
+                  "parent",
+                  parent_id);
+    break;
+  }
+  if (r == -1)
+    free (STEAL (*ret_id));
+  return r;
 }
 
 /* The best copy counts: each share's copy is as good as its worst file. */

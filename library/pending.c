@@ -80,6 +80,16 @@ lib_start_of (int64_t pid)
   return p == NULL ? -1 : strtoll (p + 1, NULL, 10);
 }
 
+int
+lib_this_process (struct lib_process *ret, struct v2v_error **err)
+{
+  if (lib_our_host (ret->host) == -1)
+    return v2v_fail_errno (err, "the name of this host");
+  ret->pid = getpid ();
+  ret->started = lib_start_of (ret->pid);
+  return 0;
+}
+
 /* Do we see that it runs? */
 bool
 lib_is_alive (const char *host, int64_t pid, int64_t started)
@@ -519,12 +529,27 @@ remove_strays (struct v2v_library *lib, const struct v2v_share *share,
   return 0;
 }
 
+/* Descriptions that were not written become ours to write, where their share
+ * is there. */
+static int
+take_over_meta (struct v2v_library *lib, const struct v2v_share_list *shares,
+                const struct found *f, struct v2v_error **err)
+{
+  bool ours;
+
+  for (size_t i = 0; i < shares->len; ++i)
+    if (shares->ptr[i].there && strcmp (shares->ptr[i].id, f->share) == 0)
+      return claim (lib, f, &ours, err);
+  return 0;
+}
+
 int
 lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
              uint64_t *ret_left, struct v2v_error **err)
 {
   __attribute__ ((cleanup (found_clear))) found_vector list = V2V_VECTOR_INIT;
   CLEANUP_SHARES struct v2v_share_list shares = { 0 };
+  bool meta = false;
 
   *ret_done = *ret_left = 0;
   if (find_all (lib, &list, err) == -1 ||
@@ -532,10 +557,16 @@ lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
     return -1;
   for (size_t i = 0; i < list.len; ++i) {
     const struct found *f = &list.ptr[i];
+    const bool runs = all ? lib_is_alive (f->host, f->pid, f->started)
+                          : !lib_is_gone (f->host, f->pid, f->started);
     struct v2v_error *e = NULL;
 
-    if (all ? lib_is_alive (f->host, f->pid, f->started)
-            : !lib_is_gone (f->host, f->pid, f->started))
+    if (strcmp (f->kind, "meta") == 0) {
+      meta = true;
+      if (!runs && take_over_meta (lib, &shares, f, err) == -1)
+        return -1;
+    }
+    else if (runs)
       ++*ret_left;
     else if (recover_one (lib, f, &e) == -1) {
       /* Its share may be away: later. */
@@ -546,6 +577,8 @@ lib_recover (struct v2v_library *lib, bool all, uint64_t *ret_done,
     else
       ++*ret_done;
   }
+  if (meta)
+    lib_meta_flush (lib);
   for (size_t i = 0; i < shares.len; ++i)
     if (remove_strays (lib, &shares.ptr[i], err) == -1)
       return -1;

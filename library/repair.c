@@ -132,7 +132,9 @@ insert_rows (struct v2v_library *lib, const struct v2v_share *share,
         lib_insert_location (lib, share->id, t->path, t->from->id,
                              (size_t) t->from->seq, t->from->size,
                              lib_mtime (&st), err) == -1 ||
-        lib_update_state (lib, t->from->id, err) == -1)
+        lib_update_state (lib, t->from->id, err) == -1 ||
+        ((i == 0 || strcmp (t->from->id, t[-1].from->id) != 0) &&
+         lib_meta_note (lib, t->from->id, err) == -1))
       return -1;
   }
   return lib_intent_end (lib, in, err);
@@ -153,6 +155,7 @@ make_copies (struct v2v_library *lib, const struct v2v_share *share,
       insert_rows (lib, share, targets, &in, err) == 0 &&
       v2v_catalogue_commit (lib->cat, err) == 0) {
     lib_intent_close (&in);
+    lib_meta_flush (lib);
     return 0;
   }
   lib_intent_undo (lib, &in);

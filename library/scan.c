@@ -31,6 +31,7 @@ struct scan {
   struct v2v_upkeep_result *ret;
   lib_strings found; /* paths in the share that have no row, by rank */
   bool *done;        /* of each of them */
+  const lib_waiting *waiting;
 };
 
 static int
@@ -52,6 +53,12 @@ is_known (struct scan *s, const char *path, bool *ret, struct v2v_error **err)
 {
   CLEANUP_FREE char *row = NULL;
 
+  for (size_t i = 0; i < s->waiting->len; ++i)
+    if (strcmp (s->waiting->ptr[i].path, path) == 0 &&
+        strcmp (s->waiting->ptr[i].share, s->share->id) == 0) {
+      *ret = true;
+      return 0;
+    }
   if (lib_lookup (s->lib, &row, err,
                   "SELECT object FROM location WHERE share = ? AND path = ?",
                   s->share->id, path, V2V_QUERY_END) == -1)
@@ -199,7 +206,8 @@ set_location (struct scan *s, const char *path, const char *old, const char *id,
                           s->share->id, old, V2V_QUERY_END) == -1) ||
       lib_insert_location (s->lib, s->share->id, path, id, (size_t) seq, size,
                            mtime, err) == -1 ||
-      lib_update_state (s->lib, id, err) == -1) {
+      lib_update_state (s->lib, id, err) == -1 ||
+      lib_meta_note (s->lib, id, err) == -1) {
     v2v_catalogue_rollback (s->lib->cat);
     return -1;
   }
@@ -354,7 +362,7 @@ insert (struct scan *s, lib_items *items, lib_strings *paths,
   size_t seq = 0;
 
   for (size_t i = 0; i < items->len; ++i)
-    if (lib_identify (s->lib, items, i, &s->copy, err) == -1)
+    if (lib_identify (s->lib, items, i, NULL, &s->copy, err) == -1)
       return -1;
   if (s->opts->dry_run)
     return 0;
@@ -365,8 +373,9 @@ insert (struct scan *s, lib_items *items, lib_strings *paths,
 
     /* Known by its contents, with other bytes: the catalogue has no second
      * object for it, and the file stays what it is. */
-    if (!item->known && lib_insert_item (s->lib, item, items, s->share->id,
-                                         paths->ptr + seq, err) == -1) {
+    if (!item->known && (lib_insert_item (s->lib, item, items, s->share->id,
+                                          paths->ptr + seq, err) == -1 ||
+                         lib_meta_note (s->lib, item->id, err) == -1)) {
       v2v_catalogue_rollback (s->lib->cat);
       return -1;
     }
@@ -473,6 +482,9 @@ v2v_library_refresh (struct v2v_library *lib, const char *share,
 {
   static const struct v2v_upkeep_opts defaults;
   CLEANUP_SHARES struct v2v_share_list shares = { 0 };
+  __attribute__ ((cleanup (lib_waiting_clear))) lib_waiting waiting =
+      V2V_VECTOR_INIT;
+  CLEANUP_FREE char *one_id = NULL;
   struct v2v_share one = { 0 };
   const double begin = lib_seconds ();
   int r = 0;
@@ -483,9 +495,12 @@ v2v_library_refresh (struct v2v_library *lib, const char *share,
   if (share != NULL) { /* its name is one */
     if (lib_find_share (lib, share, &one, err) == -1)
       return -1;
+    one_id = STEAL (one.id);
     lib_share_clear (&one);
   }
-  if (v2v_library_shares (lib, &shares, err) == -1)
+  if (v2v_library_shares (lib, &shares, err) == -1 ||
+      lib_restore (lib, &shares, one_id, opts, fn, arg, ret, &waiting, err) ==
+          -1)
     return -1;
   for (size_t i = 0; r == 0 && i < shares.len; ++i) {
     struct scan s = { .lib = lib,
@@ -493,11 +508,11 @@ v2v_library_refresh (struct v2v_library *lib, const char *share,
                       .opts = opts,
                       .fn = fn,
                       .arg = arg,
-                      .ret = ret };
+                      .ret = ret,
+                      .waiting = &waiting };
     int fd = -1;
 
-    if (share != NULL && strcmp (share, shares.ptr[i].name) != 0 &&
-        strcmp (share, shares.ptr[i].id) != 0)
+    if (one_id != NULL && strcmp (one_id, shares.ptr[i].id) != 0)
       continue;
     s.copy.threads = opts->threads;
     s.copy.progress = opts->progress;
@@ -509,6 +524,9 @@ v2v_library_refresh (struct v2v_library *lib, const char *share,
       r = fd == -1 ? -1 : scan_folder (&s, fd, "", 1, err);
       if (r == 0)
         r = look_at_new (&s, err);
+      lib_meta_flush (lib);
+      if (r == 0 && !opts->dry_run)
+        r = lib_meta_complete (lib, &shares.ptr[i], err);
     }
     lib_strings_clear (&s.found);
     free (s.done);

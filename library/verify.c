@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "library/base.h"
 #include "library/library-internal.h"
 
 void
@@ -221,19 +222,27 @@ lib_write_states (struct v2v_library *lib, const struct lib_place *list,
 
 /* ---- all of them ---- */
 
+/* What is not well is told with all that hangs on it. */
 static int
-report (const struct lib_place *p, v2v_upkeep_fn *fn, void *arg,
-        struct v2v_error **err)
+report (struct v2v_library *lib, const struct lib_place *p, v2v_upkeep_fn *fn,
+        void *arg, struct v2v_error **err)
 {
+  CLEANUP_DEPENDENTS struct v2v_dependents dependents = { 0 };
   const struct v2v_upkeep_item item = {
     .what = v2v_location_state_name (p->now),
     .id = p->id,
     .name = p->name,
     .path = p->full,
     .message = p->problem,
+    .dependents = p->now == V2V_LOCATION_OK ? NULL : &dependents,
   };
 
-  return fn == NULL ? 0 : fn (arg, &item, err);
+  if (fn == NULL)
+    return 0;
+  if (item.dependents != NULL &&
+      v2v_library_dependents (lib, p->id, &dependents, err) == -1)
+    return -1;
+  return fn (arg, &item, err);
 }
 
 /* All the while: what was looked at before. */
@@ -266,7 +275,7 @@ verify_places (struct verification *v, lib_places *places,
     v->ret->nr_files++;
     v->ret->nr_bad += p->now != V2V_LOCATION_OK;
     v->ret->bytes += p->read_bytes;
-    if (report (p, v->fn, v->arg, err) != 0)
+    if (report (v->lib, p, v->fn, v->arg, err) != 0)
       return -1;
   }
   return lib_write_states (v->lib, places->ptr, places->len, !v->opts->quick,
@@ -296,17 +305,21 @@ verify_incomplete (struct v2v_library *lib, const char *id, v2v_upkeep_fn *fn,
   if (id != NULL)
     v2v_query_text (q, id);
   while ((r = v2v_query_step (q, err)) == 1) {
+    CLEANUP_DEPENDENTS struct v2v_dependents dependents = { 0 };
     const struct v2v_upkeep_item item = {
       .what = "missing",
       .id = v2v_query_get_text (q, 0),
       .name = v2v_query_get_text (q, 1),
       .path = v2v_query_get_text (q, 2),
       .message = "no share has it",
+      .dependents = &dependents,
     };
 
     ret->nr_files++;
     ret->nr_bad++;
-    if (fn != NULL && fn (arg, &item, err) == -1)
+    if (fn != NULL &&
+        (v2v_library_dependents (lib, item.id, &dependents, err) == -1 ||
+         fn (arg, &item, err) == -1))
       return -1;
   }
   return r;

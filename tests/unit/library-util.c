@@ -270,13 +270,17 @@ library_test_import (struct v2v_library *lib, const char *path, bool known)
   return r.id;
 }
 
-static unsigned nr_files;
+static unsigned nr_files, nr_descriptions;
 
 static int
 count (const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
   (void) st;
-  if (type == FTW_F && strcmp (path + ftw->base, ".v2v-share.json") != 0)
+  if (type != FTW_F || strcmp (path + ftw->base, ".v2v-share.json") == 0)
+    return 0;
+  if (strstr (path, "/.v2v/meta/") != NULL)
+    nr_descriptions++;
+  else
     nr_files++;
   return 0;
 }
@@ -286,9 +290,58 @@ library_test_count_files (const char *dir)
 {
   CLEANUP_FREE char *share = library_test_path (dir, "lib/share");
 
-  nr_files = 0;
+  nr_files = nr_descriptions = 0;
   assert_int_equal (nftw (share, count, 8, FTW_PHYS), 0);
   return nr_files;
+}
+
+/* The description of O beside its files says what the catalogue says. */
+static void
+check_description (const char *dir, const struct v2v_object *o)
+{
+  CLEANUP_FREE char *path = NULL;
+  CLEANUP_FREE char *text = NULL;
+  struct v2v_error *err = NULL;
+  struct v2v_json *j;
+  size_t len;
+
+  if (asprintf (&path, "%s/lib/share/.v2v/meta/%s.json", dir, o->id) == -1)
+    fail_msg ("out of memory");
+  text = test_read_file (path, &len);
+  j = v2v_json_parse (text, len, path, &err);
+  assert_ptr (j, err);
+  assert_string_equal (v2v_json_get_string (j, "name"), o->name);
+  assert_string_equal (v2v_json_get_string (j, "owner"), o->owner);
+  assert_int_equal (v2v_json_length (v2v_json_get (j, "tags")), o->nr_tags);
+  assert_int_equal (v2v_json_length (v2v_json_get (j, "uses")), o->nr_uses);
+  for (size_t i = 0; i < o->nr_uses; ++i)
+    assert_string_equal (
+        v2v_json_get_string (v2v_json_at (v2v_json_get (j, "uses"), i), "id"),
+        o->uses[i].id);
+  v2v_json_free (j);
+}
+
+/* How many there are to be in DIR/lib/share; each is looked at. */
+static unsigned
+check_descriptions (struct v2v_library *lib, const char *dir)
+{
+  CLEANUP_OBJECTS struct v2v_objects list = { 0 };
+  struct v2v_error *err = NULL;
+  unsigned n = 0;
+
+  assert_ok (v2v_library_list (lib, NULL, &list, &err), err);
+  for (size_t i = 0; i < list.len; ++i) {
+    CLEANUP_OBJECT struct v2v_object o = { 0 };
+    bool here = false;
+
+    assert_ok (v2v_library_object (lib, list.ptr[i].id, &o, &err), err);
+    for (size_t k = 0; k < o.nr_locations; ++k)
+      here |= strcmp (o.locations[k].share, "share") == 0;
+    if (here)
+      check_description (dir, &o);
+    n += here;
+  }
+  return n;
 }
 
 void
@@ -300,4 +353,5 @@ library_test_is_whole (struct v2v_library *lib, const char *dir)
   assert_ok (v2v_library_verify (lib, NULL, NULL, NULL, NULL, &r, &err), err);
   assert_int_equal (r.nr_bad, 0);
   assert_int_equal (r.nr_files, library_test_count_files (dir));
+  assert_int_equal (check_descriptions (lib, dir), nr_descriptions);
 }

@@ -240,7 +240,7 @@ test_a_lost_catalogue_comes_back_from_its_share (void **state)
   assert_error (&err, V2V_ERR_USAGE, "is called 'share' already");
   assert_ok (v2v_library_add_share (lib, share, "old", &err), err);
   l = refresh (lib);
-  assert_int_equal (count_what (&l, "new"), 3);
+  assert_int_equal (count_what (&l, "restored"), 3);
   assert_int_equal (count (lib, NULL), 3);
   v2v_library_close (lib);
   assert_int_equal (access (first, F_OK), 0);
