@@ -18,6 +18,7 @@ struct listing {
   const struct cli *cli;
   bool long_;
   uint64_t n;
+  struct v2v_str line;
 };
 
 /* JSON is printed object by object: a catalogue may have a million. */
@@ -26,16 +27,15 @@ list_one (void *arg, const struct v2v_object *o, struct v2v_error **err)
 {
   struct listing *l = arg;
   CLEANUP_FREE char *name = NULL;
-  CLEANUP_FREE char *text = NULL;
-  CLEANUP_JSON struct v2v_json *j = NULL;
   char size[32];
 
   if (l->cli->json) {
-    j = v2v_object_to_json (o);
-    text = v2v_json_ok (j) ? v2v_json_dump (j, 0) : NULL;
-    if (text == NULL)
+    l->line.len = 0;
+    if (v2v_str_append (&l->line, l->n++ ? ",\n    " : "\n    ") == -1)
       return v2v_fail_nomem (err);
-    printf ("%s\n    %s", l->n++ ? "," : "", text);
+    if (v2v_object_append_json (o, &l->line, err) == -1)
+      return -1;
+    fwrite (l->line.ptr, 1, l->line.len, stdout);
     return 0;
   }
   name = cmd_printable (o->name);
@@ -72,6 +72,7 @@ run_ls (struct cli *cli, struct v2v_error **err)
   if (cli->json)
     printf ("{\n  \"objects\": [");
   r = v2v_library_each (lib, &a.filter, list_one, &l, err);
+  v2v_str_free (&l.line);
   if (cli->json && r == 0)
     printf ("%s]\n}\n", l.n ? "\n  " : "");
   return r;
@@ -284,6 +285,7 @@ run_where_used (struct cli *cli, struct v2v_error **err)
   if (cli->json)
     printf ("{\n  \"used_by\": [");
   r = v2v_library_each (lib, &a.filter, list_one, &l, err);
+  v2v_str_free (&l.line);
   if (cli->json && r == 0)
     printf ("%s]\n}\n", l.n ? "\n  " : "");
   return r;

@@ -257,13 +257,16 @@ int lib_remove_in_transaction (struct v2v_library *lib, const char *id,
 
 /* ---- object.c ---- */
 
-/* What lib_read_object reads of a row, from the first column on; what
- * v2v_library_object fills besides is empty. */
+/* What lib_borrow_object reads of a row, from the first column on; the strings
+ * are the query's until its next step.  What v2v_library_object fills besides
+ * is empty. */
 #define LIB_OBJECT_COLUMNS                                                     \
   "id, kind, name, version, namespace, family, release, os, owner, "           \
   "description, digest, content, format, variant, disk_id, enabled, size, "    \
   "created, virtual_size, state"
-int lib_read_object (struct v2v_query *q, struct v2v_object *ret,
+void lib_borrow_object (struct v2v_query *q, struct v2v_object *ret);
+/* The same with strings of its own. */
+int lib_copy_object (const struct v2v_object *from, struct v2v_object *ret,
                      struct v2v_error **err);
 /* A random UUID. */
 int lib_new_id (char ret[37], struct v2v_error **err);

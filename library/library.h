@@ -25,6 +25,7 @@
 #include "formats/copy.h"
 #include "formats/core/error.h"
 #include "formats/core/json.h"
+#include "formats/core/text.h"
 #include "formats/image.h"
 
 struct v2v_library;
@@ -162,6 +163,10 @@ struct v2v_object {
 };
 void v2v_object_clear (struct v2v_object *o); /* a zeroed one is fine */
 struct v2v_json *v2v_object_to_json (const struct v2v_object *o);
+/* The same as text on one line, appended to S; many times faster for an object
+ * of a list. */
+int v2v_object_append_json (const struct v2v_object *o, struct v2v_str *s,
+                            struct v2v_error **err);
 #define CLEANUP_OBJECT __attribute__ ((cleanup (v2v_object_clear)))
 
 struct v2v_objects {

@@ -134,7 +134,10 @@ add_names (struct where *w, const struct v2v_library_filter *f)
     w->exact = lower_name (f->exact_name);
     w->failed |= w->exact == NULL;
     add_condition (w, w->exact, "lower (name) = ?");
-    add_condition (w, f->exact_name, "name = ?");
+    /* "name = ?" would let SQLite compute lower (name) beforehand, and then
+     * it finds no index for that. */
+    add_condition (w, f->exact_name, "name BETWEEN ? AND ?");
+    w->values[w->n++] = f->exact_name;
   }
 }
 
@@ -216,11 +219,9 @@ v2v_library_each (struct v2v_library *lib,
   for (size_t i = 0; i < w.n; ++i)
     v2v_query_text (q, w.values[i]);
   while ((r = v2v_query_step (q, err)) == 1) {
-    CLEANUP_OBJECT struct v2v_object o;
+    struct v2v_object o;
 
-    r = lib_read_object (q, &o, err);
-    if (r == -1)
-      return -1;
+    lib_borrow_object (q, &o);
     r = fn (arg, &o, err);
     if (r != 0)
       return r;
@@ -234,12 +235,14 @@ static int
 collect (void *arg, const struct v2v_object *o, struct v2v_error **err)
 {
   object_vector *list = arg;
-  struct v2v_object *writable = (struct v2v_object *) o;
+  struct v2v_object own;
 
-  if (object_vector_append (list, *o) == -1)
-    return v2v_fail_nomem (err);
-  memset (writable, 0, sizeof *writable); /* its strings are the list's now */
-  return 0;
+  if (lib_copy_object (o, &own, err) == -1)
+    return -1;
+  if (object_vector_append (list, own) == 0)
+    return 0;
+  v2v_object_clear (&own);
+  return v2v_fail_nomem (err);
 }
 
 int

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Objects as the catalogue knows them: reading and JSON. */
+/* Objects as the catalogue knows them. */
 
 #include <config.h>
 
@@ -252,89 +252,10 @@ v2v_objects_clear (struct v2v_objects *l)
   l->len = 0;
 }
 
-static struct v2v_json *
-relations_to_json (const struct v2v_relation *list, size_t n)
-{
-  struct v2v_json *a = v2v_json_new_array ();
-
-  for (size_t i = 0; i < n; ++i) {
-    struct v2v_json *r = v2v_json_new_object ();
-
-    v2v_json_set_string (r, "role", list[i].role);
-    v2v_json_set_string (r, "label", list[i].label);
-    v2v_json_set_string (r, "id", list[i].id);
-    v2v_json_set_string (r, "kind", kinds[list[i].kind]);
-    v2v_json_set_string (r, "name", list[i].name);
-    v2v_json_append (a, r);
-  }
-  return a;
-}
-
-static struct v2v_json *
-locations_to_json (const struct v2v_object *o)
-{
-  struct v2v_json *a = v2v_json_new_array ();
-
-  for (size_t i = 0; i < o->nr_locations; ++i) {
-    const struct v2v_location *l = &o->locations[i];
-    struct v2v_json *j = v2v_json_new_object ();
-
-    v2v_json_set_string (j, "share", l->share);
-    v2v_json_set_string (j, "path", l->path);
-    v2v_json_set_string (j, "file", l->file);
-    v2v_json_set_u64 (j, "size_bytes", l->size_bytes);
-    v2v_json_set_string (j, "state", states[l->state]);
-    if (l->verified > 0)
-      v2v_json_set_u64 (j, "verified", (uint64_t) l->verified);
-    v2v_json_append (a, j);
-  }
-  return a;
-}
-
-struct v2v_json *
-v2v_object_to_json (const struct v2v_object *o)
-{
-  struct v2v_json *j = v2v_json_new_object (), *tags;
-
-  v2v_json_set_string (j, "id", o->id);
-  v2v_json_set_string (j, "kind", kinds[o->kind]);
-  v2v_json_set_string (j, "name", o->name);
-  v2v_json_set_string (j, "version", o->version);
-  v2v_json_set_string (j, "namespace", o->name_space);
-  v2v_json_set_string (j, "family", o->family);
-  v2v_json_set_string (j, "release", o->release);
-  v2v_json_set_string (j, "os", o->os);
-  v2v_json_set_string (j, "owner", o->owner);
-  v2v_json_set_string (j, "description", o->description);
-  v2v_json_set_bool (j, "enabled", o->enabled);
-  v2v_json_set_string (j, "state", states[o->state]);
-  v2v_json_set_string (j, "digest", o->digest);
-  v2v_json_set_u64 (j, "size_bytes", o->size_bytes);
-  v2v_json_set_u64 (j, "created", (uint64_t) o->created);
-  if (o->kind == V2V_OBJECT_DISK) {
-    v2v_json_set_string (j, "format", o->format);
-    v2v_json_set_string (j, "variant", o->variant);
-    v2v_json_set_u64 (j, "virtual_bytes", o->virtual_bytes);
-    v2v_json_set_string (j, "content", o->content);
-    v2v_json_set_string (j, "disk_id", o->disk_id);
-  }
-  if (o->locations == NULL)
-    return j; /* of a list */
-  tags = v2v_json_new_array ();
-  for (size_t i = 0; i < o->nr_tags; ++i)
-    v2v_json_append (tags, v2v_json_new_string (o->tags[i]));
-  v2v_json_set (j, "tags", tags);
-  v2v_json_set (j, "locations", locations_to_json (o));
-  v2v_json_set (j, "uses", relations_to_json (o->uses, o->nr_uses));
-  v2v_json_set (j, "used_by", relations_to_json (o->users, o->nr_users));
-  return j;
-}
-
 /* ---- reading rows ---- */
 
-int
-lib_read_object (struct v2v_query *q, struct v2v_object *o,
-                 struct v2v_error **err)
+void
+lib_borrow_object (struct v2v_query *q, struct v2v_object *o)
 {
   char **const texts[] = {
     &o->id,     NULL,        &o->name,   &o->version, &o->name_space,
@@ -346,10 +267,8 @@ lib_read_object (struct v2v_query *q, struct v2v_object *o,
   for (unsigned i = 0; i < V2V_ARRAY_SIZE (texts); ++i) {
     const char *s = v2v_query_get_text (q, i);
 
-    if (texts[i] != NULL && (*texts[i] = strdup (s ? s : "")) == NULL) {
-      v2v_object_clear (o);
-      return v2v_fail_nomem (err);
-    }
+    if (texts[i] != NULL)
+      *texts[i] = (char *) (uintptr_t) (s ? s : "");
   }
   o->kind = kind_of (v2v_query_get_text (q, 1));
   o->enabled = v2v_query_get_int (q, 15) != 0;
@@ -357,7 +276,28 @@ lib_read_object (struct v2v_query *q, struct v2v_object *o,
   o->created = v2v_query_get_int (q, 17);
   o->virtual_bytes = (uint64_t) v2v_query_get_int (q, 18);
   o->state = state_of (v2v_query_get_int (q, 19));
-  return 0;
+}
+
+int
+lib_copy_object (const struct v2v_object *from, struct v2v_object *ret,
+                 struct v2v_error **err)
+{
+  char **const texts[] = {
+    &ret->id,      &ret->name,   &ret->version, &ret->name_space,  &ret->family,
+    &ret->release, &ret->os,     &ret->owner,   &ret->description, &ret->digest,
+    &ret->content, &ret->format, &ret->variant, &ret->disk_id,
+  };
+  bool good = true;
+
+  *ret = *from;
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (texts); ++i) {
+    *texts[i] = strdup (*texts[i]);
+    good = good && *texts[i] != NULL;
+  }
+  if (good)
+    return 0;
+  v2v_object_clear (ret);
+  return v2v_fail_nomem (err);
 }
 
 static int
@@ -466,7 +406,7 @@ v2v_library_object (struct v2v_library *lib, const char *id,
 {
   CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
       lib->cat, "SELECT " LIB_OBJECT_COLUMNS " FROM object WHERE id = ?", err);
-  struct v2v_object o;
+  struct v2v_object row, o;
   int r;
 
   if (q == NULL)
@@ -475,7 +415,10 @@ v2v_library_object (struct v2v_library *lib, const char *id,
   r = v2v_query_step (q, err);
   if (r == 0)
     return v2v_fail (err, V2V_ERR_USAGE, "no object has the id %s", id);
-  if (r == -1 || lib_read_object (q, &o, err) == -1)
+  if (r == -1)
+    return -1;
+  lib_borrow_object (q, &row);
+  if (lib_copy_object (&row, &o, err) == -1)
     return -1;
   if (read_tags (lib, &o, err) == 0 && read_locations (lib, &o, err) == 0 &&
       read_relations (lib,

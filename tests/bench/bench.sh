@@ -13,6 +13,8 @@
 #   BENCH_REFLINK  GiB of the disk for shared blocks; 0 leaves it out       16
 #   BENCH_GUEST_ROUNDS  rounds of v2v convert against virt-v2v on real guests
 #                  (rows guest-*, see guest.sh); 0 leaves them out          1
+#   BENCH_LIBRARY_ROUNDS  rounds of the rows library-*, see library.sh; 0
+#                  leaves them out                                          5
 #   BENCH_ROWS     only the rows whose name matches this pattern             *
 #   BENCH_SECONDS  no new round begins after so long                      3000
 #   BENCH_STRICT   1: a bar that is missed makes the exit status 1           0
@@ -53,11 +55,19 @@ guest_rows () {
         > "$dir/guest-table" || die "the rows guest-* failed"
     tee -a "$dir/table" < "$dir/guest-table"
 }
+library_rows () {
+    [ "${BENCH_LIBRARY_ROUNDS:-5}" != 0 ] || return 0
+    bash "$abs_top_srcdir/tests/bench/library.sh" "$dir" \
+        "${BENCH_LIBRARY_ROUNDS:-5}" "$rows" "${json%.json}-library.json" \
+        > "$dir/library-table" || die "the rows library-* failed"
+    tee -a "$dir/table" < "$dir/library-table"
+}
 strict () {
     if grep -q MISSED "$dir/table" && [ "$BENCH_STRICT" = 1 ]; then exit 1; fi
 }
 case $rows in
     guest*) guest_rows; strict; exit 0 ;;
+    library*) library_rows; strict; exit 0 ;;
 esac
 
 # ---- the guest and its copies ----
@@ -224,5 +234,6 @@ reflink "${BENCH_REFLINK:-16}"
 awk -v json="$json" -v size="$size_mib" -v data="$data_mib" \
     -v rounds="$rounds" -v cpus="$(nproc)" -f "$abs_top_srcdir/tests/bench/report.awk" \
     "$results" | tee "$dir/table"
+library_rows
 guest_rows
 strict

@@ -608,6 +608,62 @@ test_the_thirtieth_file_of_one_name_has_a_place (void **state)
   end (&w);
 }
 
+static int
+compare_json (void *arg, const struct v2v_object *o, struct v2v_error **err)
+{
+  struct v2v_json *j = v2v_object_to_json (o), *parsed;
+  CLEANUP_STR struct v2v_str line = V2V_STR_INIT;
+  CLEANUP_FREE char *want = v2v_json_dump (j, 0), *have = NULL;
+
+  assert_ok (v2v_str_append (&line, "before") == -1 ||
+                     v2v_object_append_json (o, &line, err) == -1
+                 ? -1
+                 : 0,
+             *err);
+  assert_memory_equal (line.ptr, "before{", 7);
+  assert_null (strchr (line.ptr, '\n'));
+  parsed = v2v_json_parse (line.ptr + 6, line.len - 6, "line", err);
+  assert_ptr (parsed, *err);
+  have = v2v_json_dump (parsed, 0);
+  assert_string_equal (have, want);
+  v2v_json_free (parsed);
+  v2v_json_free (j);
+  ++*(unsigned *) arg;
+  return 0;
+}
+
+static void
+test_a_line_of_a_list_is_the_json_of_the_object (void **state)
+{
+  static const char *const texts[] = { "", "plain", "\"quoted\" \\ / ",
+                                       "line\nline\ttab\x01\x1f\x7f",
+                                       "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80" };
+  struct world w = begin ();
+  CLEANUP_FREE char *disk =
+      library_test_disk (w.dir, "d.vhdx", "vhdx", 1, NULL);
+  CLEANUP_FREE char *id = library_test_import (w.lib, disk, false);
+  struct v2v_error *err = NULL;
+  unsigned n = 0;
+
+  (void) state;
+  assert_non_null (id);
+  for (size_t i = 0; i < V2V_ARRAY_SIZE (texts); ++i) {
+    CLEANUP_FREE char *file = library_test_file (w.dir, "x.sh", texts[i]);
+    const bool enabled = i % 2;
+    const struct v2v_import_opts opts = {
+      .kind = "script",
+      .set = { .description = texts[i], .owner = texts[i], .enabled = &enabled }
+    };
+    struct v2v_import_result r = { 0 };
+
+    assert_ok (v2v_library_import (w.lib, file, &opts, &r, &err), err);
+    v2v_import_result_clear (&r);
+  }
+  assert_ok (v2v_library_each (w.lib, NULL, compare_json, &n, &err), err);
+  assert_int_equal (n, V2V_ARRAY_SIZE (texts) + 1);
+  end (&w);
+}
+
 const struct CMUnitTest library_object_tests[] = {
   cmocka_unit_test (test_the_same_file_is_kept_once),
   cmocka_unit_test (test_a_disk_is_known_by_its_contents_not_its_identifiers),
@@ -627,5 +683,6 @@ const struct CMUnitTest library_object_tests[] = {
   cmocka_unit_test (test_patterns_find_names_by_their_beginning),
   cmocka_unit_test (test_an_id_is_found_by_its_beginning_only),
   cmocka_unit_test (test_the_thirtieth_file_of_one_name_has_a_place),
+  cmocka_unit_test (test_a_line_of_a_list_is_the_json_of_the_object),
   { .name = NULL },
 };
