@@ -367,19 +367,59 @@ test_names_in_utf16_have_an_even_length (void **state)
   assert_whole (false);
 }
 
-/* Three keys that share one long list of values: reading it for each would
- * take as long as there are keys. */
+static void
+test_cells_fill_their_bin_and_are_aligned (void **state)
+{
+  const uint32_t rest = (uint32_t) (HIVE_RECORDS_BYTES - (at.unused - 4));
+
+  (void) state;
+  for (unsigned i = 0; i < 2; ++i) {
+    v2v_put_le32 (hive + at.unused - 4, rest + (i == 0 ? 8 : 4));
+    assert_refused (i == 0, "cell at offset");
+  }
+  /* Cells of 12 bytes: libhivex takes them, Windows does not. */
+  v2v_put_le32 (hive + at.unused - 4, 12);
+  v2v_put_le32 (hive + at.unused + 8, rest - 12);
+  assert_refused (true, "it has 12 bytes, expected a multiple of 8");
+  assert_whole (false);
+}
+
+static void
+test_offsets_in_the_middle_of_a_cell_lead_nowhere (void **state)
+{
+  (void) state;
+  for (unsigned i = 1; i < 12; ++i) {
+    hive_records_build (hive, &at);
+    v2v_put_le32 (hive + at.leaf_list + 4, ref (at.leaf_child) + i);
+    assert_refused (true, "no key begins there");
+    assert_whole (false);
+    hive_records_build (hive, &at);
+    v2v_put_le32 (hive + at.text + 8, ref (at.text_data) + i);
+    assert_refused (true, "its data is at");
+    assert_whole (false);
+  }
+}
+
+static void
+share_list (size_t key, uint32_t nr)
+{
+  v2v_put_le32 (hive + key + 36, nr);
+  v2v_put_le32 (hive + key + 40, ref (at.big_piece[0]));
+}
+
+/* Keys that share one long list of values: reading it for each would take as
+ * long as there are keys.  The bins could hold 8192 entries; 16 are in the
+ * other lists. */
 static void
 test_lists_that_share_cells_are_bounded (void **state)
 {
-  const size_t keys[] = { at.leaf_key, at.lists_key, at.leaf_child };
-
   (void) state;
-  for (unsigned i = 0; i < 3; ++i) {
-    assert_whole (false);
-    v2v_put_le32 (hive + keys[i] + 36, 16344 / 4);
-    v2v_put_le32 (hive + keys[i] + 40, ref (at.big_piece[0]));
-  }
+  share_list (at.leaf_key, 16344 / 4);
+  share_list (at.lists_key, 16344 / 4);
+  assert_whole (false);
+  share_list (at.leaf_child, 8192 - 16 - 2 * (16344 / 4));
+  assert_whole (false);
+  share_list (at.leaf_child, 8192 - 16 - 2 * (16344 / 4) + 1);
   assert_refused (false, "more than 32768 bytes can hold");
 }
 
@@ -630,6 +670,8 @@ main (void)
     T (test_each_damage_is_refused_and_named),
     T (test_records_that_their_cells_cut_off_are_refused),
     T (test_names_in_utf16_have_an_even_length),
+    T (test_cells_fill_their_bin_and_are_aligned),
+    T (test_offsets_in_the_middle_of_a_cell_lead_nowhere),
     T (test_lists_that_share_cells_are_bounded),
     T (test_a_tree_has_512_levels_and_not_one_more),
     T (test_what_libhivex_writes_is_whole),
