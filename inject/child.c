@@ -29,7 +29,7 @@
 #define END_MS          2000
 
 static void __attribute__ ((noreturn))
-run_child (const char *const argv[], int fd, int null_fd, int complaints,
+run_child (const char *const argv[], int fd, int io_fd, int complaints,
            int failed)
 {
   sigset_t none;
@@ -39,7 +39,7 @@ run_child (const char *const argv[], int fd, int null_fd, int complaints,
   sigprocmask (SIG_SETMASK, &none, NULL);
   /* Ctrl-C is for us. */
   setpgid (0, 0);
-  if (dup2 (null_fd, 0) != -1 && dup2 (null_fd, 1) != -1 &&
+  if (dup2 (io_fd, 0) != -1 && dup2 (io_fd, 1) != -1 &&
       dup2 (complaints, 2) != -1 && (fd == -1 || dup2 (fd, V2V_CHILD_FD) != -1))
     execvp (argv[0], (char *const *) (uintptr_t) argv);
   e = errno;
@@ -48,14 +48,14 @@ run_child (const char *const argv[], int fd, int null_fd, int complaints,
   _exit (127);
 }
 
-int
-v2v_child_start (struct v2v_child *c, const char *const argv[], int fd,
-                 struct v2v_error **err)
+/* IO: standard input and output; FD, or -1: V2V_CHILD_FD. */
+static int
+start (struct v2v_child *c, const char *const argv[], int io, int fd,
+       struct v2v_error **err)
 {
-  CLEANUP_CLOSE int null_fd = -1, complaints = -1, up = -1, read_end = -1;
+  CLEANUP_CLOSE int io_fd = -1, complaints = -1, up = -1, read_end = -1;
   CLEANUP_CLOSE int write_end = -1;
   int pipes[2], e;
-  CLEANUP_CLOSE int opened = open ("/dev/null", O_RDWR | O_CLOEXEC);
   CLEANUP_CLOSE int memory = memfd_create (argv[0], MFD_CLOEXEC);
   pid_t pid;
 
@@ -64,18 +64,18 @@ v2v_child_start (struct v2v_child *c, const char *const argv[], int fd,
   read_end = pipes[0];
   write_end = fcntl (pipes[1], F_DUPFD_CLOEXEC, SAFE_FD);
   close (pipes[1]);
-  null_fd = fcntl (opened, F_DUPFD_CLOEXEC, SAFE_FD);
+  io_fd = fcntl (io, F_DUPFD_CLOEXEC, SAFE_FD);
   complaints = fcntl (memory, F_DUPFD_CLOEXEC, SAFE_FD);
   if (fd != -1)
     up = fcntl (fd, F_DUPFD_CLOEXEC, SAFE_FD);
-  if (null_fd == -1 || complaints == -1 || write_end == -1 ||
+  if (io_fd == -1 || complaints == -1 || write_end == -1 ||
       (fd != -1 && up == -1))
     return v2v_fail_errno (err, "starting %s", argv[0]);
   pid = fork ();
   if (pid == -1)
     return v2v_fail_errno (err, "starting %s", argv[0]);
   if (pid == 0)
-    run_child (argv, up, null_fd, complaints, write_end);
+    run_child (argv, up, io_fd, complaints, write_end);
   close (STEAL_FD (write_end));
   if (read (read_end, &e, sizeof e) == (ssize_t) sizeof e) {
     waitpid (pid, NULL, 0);
@@ -85,6 +85,22 @@ v2v_child_start (struct v2v_child *c, const char *const argv[], int fd,
   c->pid = pid;
   c->complaints = STEAL_FD (complaints);
   return 0;
+}
+
+int
+v2v_child_start (struct v2v_child *c, const char *const argv[], int fd,
+                 struct v2v_error **err)
+{
+  CLEANUP_CLOSE int null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+
+  return start (c, argv, null_fd, fd, err);
+}
+
+int
+v2v_child_start_io (struct v2v_child *c, const char *const argv[], int io_fd,
+                    struct v2v_error **err)
+{
+  return start (c, argv, io_fd, -1, err);
 }
 
 int

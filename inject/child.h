@@ -25,6 +25,9 @@ struct v2v_child {
  * Standard input is empty, output goes nowhere. */
 int v2v_child_start (struct v2v_child *c, const char *const argv[], int fd,
                      struct v2v_error **err);
+/* The same; IO_FD (a socket) is its standard input and output. */
+int v2v_child_start_io (struct v2v_child *c, const char *const argv[],
+                        int io_fd, struct v2v_error **err);
 /* 1 = it has ended, *RET_STATUS as of waitpid; 0 = it has not in so many
  * milliseconds. */
 int v2v_child_wait (struct v2v_child *c, int milliseconds, int *ret_status);

@@ -542,3 +542,24 @@ host_local_put_text (struct host_local *l, const char *rel, const char *text,
     return v2v_prefix (err, "%s", l->path);
   return host_local_publish (l, part, rel, err);
 }
+
+char *
+host_local_text (const struct host_local *l, const char *rel,
+                 struct v2v_error **err)
+{
+  struct stat st;
+  CLEANUP_CLOSE int fd = open_file (l, rel, &st);
+  char *text = NULL;
+
+  if (fd == -1)
+    v2v_fail_errno (err, "%s/%s", l->path, rel);
+  else if ((uint64_t) st.st_size > HOST_MAX_TEXT)
+    v2v_fail (err, V2V_ERR_FORMAT, "%s/%s: is too long for a description",
+              l->path, rel);
+  else {
+    text = host_read_text (fd, err);
+    if (text == NULL)
+      v2v_prefix (err, "%s/%s", l->path, rel);
+  }
+  return text;
+}

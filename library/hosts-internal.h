@@ -104,6 +104,11 @@ struct v2v_host_conn {
 };
 
 extern const struct v2v_host_ops host_folder_ops;
+extern const struct v2v_host_ops host_qemu_ops;
+extern const struct v2v_host_ops host_ssh_ops;
+
+/* All of FD as text: no NUL, at most HOST_MAX_TEXT bytes; the caller frees. */
+char *host_read_text (int fd, struct v2v_error **err);
 
 /* ---- host-transfer.c ---- */
 
@@ -151,6 +156,9 @@ int host_local_digest (void *h, const char *rel, struct v2v_disk_digest **ret,
 int host_local_remove_files (void *h, const char *rel, struct v2v_error **err);
 int host_local_list (void *h, const char *rel, v2v_host_file_fn *fn, void *arg,
                      struct v2v_error **err);
+/* A small text; the caller frees. */
+char *host_local_text (const struct host_local *l, const char *rel,
+                       struct v2v_error **err);
 /* A small file, written anew as a whole; the folder must be there. */
 int host_local_put_text (struct host_local *l, const char *rel,
                          const char *text, size_t len, struct v2v_error **err);

@@ -17,6 +17,8 @@
 
 static const struct v2v_host_ops *const drivers[] = {
   &host_folder_ops,
+  &host_qemu_ops,
+  &host_ssh_ops,
 };
 
 const char *
@@ -161,8 +163,8 @@ v2v_host_get (struct v2v_host_conn *c, const char *rel, const char *local,
   return done (c, r, err);
 }
 
-static char *
-read_all (int fd, struct v2v_error **err)
+char *
+host_read_text (int fd, struct v2v_error **err)
 {
   const off_t len = lseek (fd, 0, SEEK_END);
   CLEANUP_FREE char *text = len >= 0 && (size_t) len <= HOST_MAX_TEXT
@@ -203,7 +205,7 @@ v2v_host_get_text (struct v2v_host_conn *c, const char *rel,
   if (fd == -1)
     v2v_fail_errno (err, "memfd_create");
   else if (c->ops->get (c->h, rel, fd, HOST_MAX_TEXT, NULL, err) == 0) {
-    text = read_all (fd, err);
+    text = host_read_text (fd, err);
     if (text == NULL)
       v2v_prefix (err, "%s", rel);
   }

@@ -25,7 +25,8 @@ test=(
     7zip bind9-utils btrfs-progs busybox bzip2 clang-14 clang-format-14 cpio
     cryptsetup-bin git guestfish haproxy initramfs-tools-core jq lcov
     libclang-rt-14-dev libcmocka-dev libnbd-bin libvhdi-utils libvmdk-utils
-    lvm2 lz4 lzop ntfs-3g openssl ovmf postgresql shellcheck sqlite3 valgrind
+    lvm2 lz4 lzop ntfs-3g openssh-client openssh-server openssl ovmf
+    postgresql shellcheck sqlite3 valgrind
     wine wine64 xfsprogs
     xz-utils zstd
 )
