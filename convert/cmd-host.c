@@ -77,6 +77,12 @@ set_option (struct host_args *a, int c, const char *arg, struct v2v_error **err)
   case HOST_DEEP:
     a->deep = true;
     return 0;
+  case HOST_FORCE:
+    a->force = true;
+    return 0;
+  case HOST_HOST:
+    a->host = arg;
+    return 0;
   case HOST_HOSTS:
     a->hosts_file = arg;
     return 0;
@@ -124,6 +130,7 @@ host_connect (struct host_args *a, const char *name, struct v2v_error **err)
 {
   const struct v2v_host *h = v2v_hosts_find (&a->hosts, name, err);
 
+  v2v_host_close (STEAL (a->conn));
   a->conn = h != NULL ? v2v_host_open (h, err) : NULL;
   return a->conn == NULL ? -1 : 0;
 }

@@ -12,7 +12,9 @@ enum {
   HOST_CPUS = CMD_OPT_FIRST,
   HOST_DEEP,
   HOST_DISK_GIB,
+  HOST_FORCE,
   HOST_GENERATION,
+  HOST_HOST,
   HOST_HOSTS,
   HOST_LIBRARY,
   HOST_MEMORY,
@@ -22,6 +24,9 @@ enum {
   HOST_ZONE,
 };
 /* clang-format off */
+#define ROW_HOST                                                               \
+  { "host", HOST_HOST, "NAME",                                                 \
+    "the host; MACHINE is then the name of its folder there" }
 #define ROW_HOSTS                                                              \
   { "hosts", HOST_HOSTS, "FILE",                                               \
     "the hosts file; by default $V2V_HOSTS, or hosts.json of the\n"            \
@@ -34,8 +39,8 @@ enum {
 /* clang-format on */
 
 struct host_args {
-  const char *library, *hosts_file, *vm_template;
-  bool deep;
+  const char *library, *hosts_file, *host, *vm_template;
+  bool deep, force;
   struct v2v_place_need need;
   struct cmd_list switches;
   struct v2v_copy_opts copy;

@@ -9,8 +9,12 @@
 static const struct v2v_command *const verbs[] = {
   &vm_cmd_create,
   &vm_cmd_ls,
+  &vm_cmd_register,
   &vm_cmd_rm,
   &vm_cmd_show,
+  &vm_cmd_start,
+  &vm_cmd_state,
+  &vm_cmd_stop,
   NULL
 };
 /* clang-format on */

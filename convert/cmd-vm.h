@@ -36,7 +36,11 @@ int vm_deploy (struct cli *cli, struct vm_create_args *a,
 
 extern const struct v2v_command vm_cmd_create;
 extern const struct v2v_command vm_cmd_ls;
+extern const struct v2v_command vm_cmd_register;
 extern const struct v2v_command vm_cmd_rm;
 extern const struct v2v_command vm_cmd_show;
+extern const struct v2v_command vm_cmd_start;
+extern const struct v2v_command vm_cmd_state;
+extern const struct v2v_command vm_cmd_stop;
 
 #endif /* V2V_CMD_VM_H */
