@@ -215,42 +215,6 @@ place_files (struct windows_guest *w, const struct driver_folder *f,
   return 0;
 }
 
-/* Windows' own are in %SystemRoot%\inf; the maker's lie beside. */
-static int
-place_includes (struct windows_guest *w, const struct driver_folder *f,
-                const char *rel, const struct windows_inf *inf,
-                struct v2v_error **err)
-{
-  CLEANUP_LIST char **names = windows_inf_includes (inf, w->os->arch, err);
-
-  if (names == NULL)
-    return v2v_prefix (err, "%s: %s", f->host, rel);
-  for (size_t i = 0; names[i] != NULL; ++i) {
-    const char *path = find_file (f, rel, names[i]);
-    CLEANUP_FREE char *own = NULL;
-
-    if (path != NULL) {
-      if (place (w, f, path, err) == -1)
-        return -1;
-      continue;
-    }
-    if (asprintf (&own, "%s/inf/%s", w->systemroot, names[i]) == -1) {
-      own = NULL;
-      return v2v_fail_nomem (err);
-    }
-    if (v2v_guest_is_file (w->g, own))
-      continue;
-    if (v2v_findings_add (
-            v2v_guest_findings (w->g), V2V_WARNING, "guest.drivers.include",
-            rel, "use the package of the driver that is for this Windows",
-            "the driver takes sections of %.200s, which is neither in its "
-            "folder nor in this Windows: it may not be installed",
-            names[i]) == -1)
-      return v2v_fail_nomem (err);
-  }
-  return 0;
-}
-
 static struct windows_inf *
 load_inf (const struct driver_folder *f, const char *rel,
           struct v2v_error **err)
@@ -300,18 +264,148 @@ load_inf (const struct driver_folder *f, const char *rel,
   return inf;
 }
 
+/* ---- what it takes of other INF files ---- */
+
+/* NULL: it is there but cannot be read, as Windows compresses some. */
+static struct windows_inf *
+load_own_inf (struct windows_guest *w, const char *path)
+{
+  size_t len = 0;
+  CLEANUP_FREE char *data =
+      v2v_guest_read (w->g, path, WINDOWS_INF_MAX, &len, NULL);
+
+  return data != NULL ? windows_inf_parse (data, len, NULL) : NULL;
+}
+
+/* Strike what is a section of INF from NEEDS. */
+static void
+strike (char **needs, const struct windows_inf *inf)
+{
+  size_t n = 0;
+
+  for (size_t i = 0; needs[i] != NULL; ++i)
+    if (windows_inf_has_section (inf, needs[i]))
+      free (needs[i]);
+    else
+      needs[n++] = needs[i];
+  needs[n] = NULL;
+}
+
+static int
+report_include (struct windows_guest *w, const char *rel, const char *name,
+                const char *why, struct v2v_error **err)
+{
+  return v2v_findings_add (
+             v2v_guest_findings (w->g), V2V_WARNING, "guest.drivers.include",
+             rel, "use the package of the driver that is for this Windows",
+             "the driver takes %.200s, %s: it may not be installed", name,
+             why) == -1
+             ? v2v_fail_nomem (err)
+             : 0;
+}
+
+/* Windows' own are in %SystemRoot%\inf; the maker's lie beside.  *RET_READ is
+ * cleared when one could not be read.  NEEDS loses the sections that it has. */
+static int
+place_include (struct windows_guest *w, const struct driver_folder *f,
+               const char *rel, const char *name, char **needs, bool *ret_read,
+               struct v2v_error **err)
+{
+  const char *path = find_file (f, rel, name);
+  CLEANUP_FREE char *own = NULL;
+  struct windows_inf *inf;
+
+  if (path != NULL) {
+    if (place (w, f, path, err) == -1)
+      return -1;
+    inf = load_inf (f, path, NULL);
+  }
+  else {
+    if (asprintf (&own, "%s/inf/%s", w->systemroot, name) == -1) {
+      own = NULL;
+      return v2v_fail_nomem (err);
+    }
+    if (!v2v_guest_is_file (w->g, own)) {
+      *ret_read = false;
+      return report_include (w, rel, name,
+                             "a file that is neither in its folder nor in this "
+                             "Windows",
+                             err);
+    }
+    inf = load_own_inf (w, own);
+  }
+  if (inf != NULL)
+    strike (needs, inf);
+  else
+    *ret_read = false;
+  windows_inf_free (inf);
+  return 0;
+}
+
+static int
+place_includes (struct windows_guest *w, const struct driver_folder *f,
+                const char *rel, const struct windows_inf *inf,
+                struct v2v_error **err)
+{
+  CLEANUP_LIST char **names = windows_inf_includes (inf, w->os->arch, err);
+  CLEANUP_LIST char **needs =
+      names != NULL ? windows_inf_needs (inf, w->os->arch, err) : NULL;
+  bool all_read = true;
+
+  if (needs == NULL)
+    return v2v_prefix (err, "%s: %s", f->host, rel);
+  strike (needs, inf);
+  for (size_t i = 0; names[i] != NULL; ++i)
+    if (place_include (w, f, rel, names[i], needs, &all_read, err) == -1)
+      return -1;
+  for (size_t i = 0; all_read && needs[i] != NULL; ++i)
+    if (report_include (w, rel, needs[i],
+                        "a section that none of the files it names has",
+                        err) == -1)
+      return -1;
+  return 0;
+}
+
+/* A driver may be for servers alone.  Unknown types are left to Windows. */
+static int
+find_product (struct windows_guest *w, enum windows_inf_product *ret,
+              struct v2v_error **err)
+{
+  static const char *const types[] = { "WinNT", "LanmanNT", "ServerNT" };
+  CLEANUP_FREE char *key = NULL, *type = NULL;
+  struct v2v_error *e = NULL;
+
+  *ret = WINDOWS_PRODUCT_UNKNOWN;
+  if (w->control_sets == NULL || w->control_sets[0] == NULL)
+    return 0;
+  key = windows_key (w->control_sets[0], "Control\\ProductOptions", err);
+  if (key == NULL)
+    return -1;
+  type = v2v_hive_get_string (w->system, key, "ProductType", &e);
+  if (e != NULL)
+    return v2v_error_move (err, e);
+  for (unsigned i = 0; type != NULL && i < V2V_ARRAY_SIZE (types); ++i)
+    if (strcasecmp (type, types[i]) == 0)
+      *ret = (enum windows_inf_product) (i + 1);
+  return 0;
+}
+
 static int
 take_inf (struct windows_guest *w, struct driver_folder *f, char *rel,
           struct v2v_error **err)
 {
-  struct windows_inf *inf = load_inf (f, rel, err);
+  struct windows_inf *inf;
+  enum windows_inf_product product;
   int r = 0;
 
+  if (find_product (w, &product, err) == -1)
+    return -1;
+  inf = load_inf (f, rel, err);
   if (inf == NULL)
     return -1;
   f->nr_infs++;
   if (windows_inf_fits (inf, w->os->arch, w->os->major, w->os->minor,
-                        w->os->build)) {
+                        w->os->build, product)) {
     if (place (w, f, rel, err) == -1 ||
         place_catalog (w, f, rel, inf, err) == -1 ||
         place_files (w, f, rel, inf, err) == -1 ||
@@ -468,8 +562,9 @@ report (struct windows_guest *w, const struct driver_folder *f,
       (f->infs.len < f->nr_infs &&
        v2v_findings_add (list, V2V_INFORMATION, "guest.drivers.architecture",
                          f->host, NULL,
-                         "%zu drivers are for another architecture or a later "
-                         "Windows and are left out",
+                         "%zu drivers are for another architecture, a later "
+                         "Windows or another product (server, workstation) and "
+                         "are left out",
                          f->nr_infs - f->infs.len) == -1))
     return v2v_fail_nomem (err);
   return 0;

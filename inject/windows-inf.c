@@ -5,8 +5,8 @@
  * Manufacturer Section" (decorations of platforms), "INF Version Section",
  * "INF SourceDisksNames Section", "INF SourceDisksFiles Section", "INF Strings
  * Section", "Specifying the Source and Target Locations for Device Files" for
- * Include.  Left out: Needs, which names sections of the included files;
- * LayoutFile (Windows' own media); the product type of a decoration.
+ * Include, "INF DDInstall Section" for Needs.  Left out: LayoutFile (Windows'
+ * own media); the suite of a decoration.
  *
  * One pass makes a list of lines; the questions walk it.  Bytes are hostile:
  * every bound is named in the header.
@@ -58,6 +58,9 @@ windows_inf_free (struct windows_inf *inf)
     free (inf->lines[i].key);
     free_list (inf->lines[i].values);
   }
+  for (size_t i = 0; i < inf->nr_sections; ++i)
+    free (inf->sections[i]);
+  free (inf->sections);
   free (inf->lines);
   free (inf->text);
   free (inf);
@@ -229,10 +232,27 @@ take_line (char **next)
   return trim (line);
 }
 
+/* Also one that has no lines. */
+static int
+add_section (string_vector *v, const char *name)
+{
+  char *copy;
+
+  if (v->len == WINDOWS_INF_MAX_LINES)
+    return 0;
+  copy = strdup (name);
+  if (copy == NULL || string_vector_append (v, copy) == -1) {
+    free (copy);
+    return -1;
+  }
+  return 0;
+}
+
 static int
 split (struct windows_inf *inf, struct v2v_error **err)
 {
   line_vector v = V2V_VECTOR_INIT;
+  string_vector sections = V2V_VECTOR_INIT;
   CLEANUP_FREE char *section = strdup ("");
   struct v2v_str joined CLEANUP_STR = V2V_STR_INIT;
   char *next = inf->text;
@@ -258,7 +278,7 @@ split (struct windows_inf *inf, struct v2v_error **err)
       *end = '\0';
       free (section);
       section = lower (trim (line + 1));
-      failed = section == NULL;
+      failed = section == NULL || add_section (&sections, section) == -1;
     }
     else
       failed =
@@ -267,6 +287,8 @@ split (struct windows_inf *inf, struct v2v_error **err)
   }
   inf->lines = v.ptr;
   inf->nr_lines = v.len;
+  inf->sections = sections.ptr;
+  inf->nr_sections = sections.len;
   if (failed && v.len == WINDOWS_INF_MAX_LINES)
     return v2v_fail (err, V2V_ERR_FORMAT, "more than %u lines",
                      WINDOWS_INF_MAX_LINES);
@@ -293,6 +315,15 @@ has_section (const struct windows_inf *inf, const char *section)
 {
   for (size_t i = 0; i < inf->nr_lines; ++i)
     if (strcasecmp (inf->lines[i].section, section) == 0)
+      return true;
+  return false;
+}
+
+bool
+windows_inf_has_section (const struct windows_inf *inf, const char *name)
+{
+  for (size_t i = 0; i < inf->nr_sections; ++i)
+    if (strcasecmp (inf->sections[i], name) == 0)
       return true;
   return false;
 }
@@ -383,16 +414,23 @@ suffix_of (const char *arch)
   return "x86";
 }
 
+struct windows {
+  const char *arch;
+  int major, minor;
+  unsigned build;
+  enum windows_inf_product product;
+};
+
 /* What a decoration asks for: major, minor, product type, suite, build. */
 enum { WANT_MAJOR, WANT_MINOR, WANT_TYPE, WANT_SUITE, WANT_BUILD, NR_WANTS };
 
 /* NT[arch][.[major][.[minor][.[type][.[suite][.[build]]]]]]: is Windows at
  * least that?  Without an architecture it is x86. */
 static bool
-decoration_fits (const char *d, const char *arch, int major, int minor,
-                 unsigned build, unsigned long want[NR_WANTS])
+decoration_fits (const char *d, const struct windows *o,
+                 unsigned long want[NR_WANTS])
 {
-  const char *suffix = suffix_of (arch);
+  const char *suffix = suffix_of (o->arch);
   size_t n;
 
   memset (want, 0, NR_WANTS * sizeof want[0]);
@@ -411,20 +449,24 @@ decoration_fits (const char *d, const char *arch, int major, int minor,
     want[i] = strtoul (d, &end, 0);
     d = end + strcspn (end, ".");
   }
-  if (major < 0 || want[WANT_MAJOR] == 0)
+  /* Not at least: a server is no better workstation. */
+  if (want[WANT_TYPE] != 0 && o->product != WINDOWS_PRODUCT_UNKNOWN &&
+      want[WANT_TYPE] != o->product)
+    return false;
+  if (o->major < 0 || want[WANT_MAJOR] == 0)
     return true;
-  if (want[WANT_MAJOR] != (unsigned) major)
-    return want[WANT_MAJOR] < (unsigned) major;
-  if (minor >= 0 && want[WANT_MINOR] != (unsigned) minor)
-    return want[WANT_MINOR] < (unsigned) minor;
-  return build == 0 || want[WANT_BUILD] <= build;
+  if (want[WANT_MAJOR] != (unsigned) o->major)
+    return want[WANT_MAJOR] < (unsigned) o->major;
+  if (o->minor >= 0 && want[WANT_MINOR] != (unsigned) o->minor)
+    return want[WANT_MINOR] < (unsigned) o->minor;
+  return o->build == 0 || want[WANT_BUILD] <= o->build;
 }
 
 /* Windows takes the decoration that asks for the most and still fits. */
 static bool
 asks_for_more (const unsigned long a[NR_WANTS], const unsigned long b[NR_WANTS])
 {
-  static const int order[] = { WANT_MAJOR, WANT_MINOR, WANT_BUILD };
+  static const int order[] = { WANT_MAJOR, WANT_MINOR, WANT_BUILD, WANT_TYPE };
 
   for (size_t i = 0; i < V2V_ARRAY_SIZE (order); ++i)
     if (a[order[i]] != b[order[i]])
@@ -453,21 +495,20 @@ has_models (const struct windows_inf *inf, const char *name)
  * decoration would fit.  A file without any such section is left to pnputil. */
 static bool
 manufacturer_fits (const struct windows_inf *inf,
-                   const struct windows_inf_line *l, const char *arch,
-                   int major, int minor, unsigned build)
+                   const struct windows_inf_line *l, const struct windows *o)
 {
   unsigned long best[NR_WANTS] = { 0 }, want[NR_WANTS];
   CLEANUP_FREE char *section = NULL;
   const char *decoration = NULL;
 
   for (size_t k = 1; l->values[k] != NULL; ++k)
-    if (decoration_fits (l->values[k], arch, major, minor, build, want) &&
+    if (decoration_fits (l->values[k], o, want) &&
         (decoration == NULL || asks_for_more (want, best))) {
       decoration = l->values[k];
       memcpy (best, want, sizeof best);
     }
   /* Models without a decoration are for x86. */
-  if (decoration == NULL && strcmp (suffix_of (arch), "x86") != 0)
+  if (decoration == NULL && strcmp (suffix_of (o->arch), "x86") != 0)
     return false;
   if (decoration == NULL && l->values[1] != NULL &&
       !has_section (inf, l->values[0]))
@@ -484,8 +525,13 @@ manufacturer_fits (const struct windows_inf *inf,
 
 bool
 windows_inf_fits (const struct windows_inf *inf, const char *arch, int major,
-                  int minor, unsigned build)
+                  int minor, unsigned build, enum windows_inf_product product)
 {
+  const struct windows o = { .arch = arch,
+                             .major = major,
+                             .minor = minor,
+                             .build = build,
+                             .product = product };
   bool manufacturer = false;
   char section[64];
 
@@ -495,7 +541,7 @@ windows_inf_fits (const struct windows_inf *inf, const char *arch, int major,
     if (strcmp (l->section, "manufacturer") != 0 || l->values[0] == NULL)
       continue;
     manufacturer = true;
-    if (manufacturer_fits (inf, l, arch, major, minor, build))
+    if (manufacturer_fits (inf, l, &o))
       return true;
   }
   if (manufacturer)
@@ -540,23 +586,25 @@ is_in (const string_vector *v, const char *s)
   return false;
 }
 
-char **
-windows_inf_includes (const struct windows_inf *inf, const char *arch,
-                      struct v2v_error **err)
+/* Values of the lines KEY of sections that are not for another architecture,
+ * each once. */
+static char **
+values_of (const struct windows_inf *inf, const char *arch, const char *key,
+           bool files, struct v2v_error **err)
 {
   string_vector v = V2V_VECTOR_INIT;
 
   for (size_t i = 0; i < inf->nr_lines; ++i) {
     const struct windows_inf_line *l = &inf->lines[i];
 
-    if (l->key == NULL || strcasecmp (l->key, "include") != 0 ||
+    if (l->key == NULL || strcasecmp (l->key, key) != 0 ||
         is_for_other (l->section, arch))
       continue;
     for (size_t k = 0; l->values[k] != NULL; ++k) {
       char *copy;
 
-      if (!is_file_name (l->values[k]) || is_in (&v, l->values[k]) ||
-          v.len == WINDOWS_INF_MAX_FILES)
+      if ((files && !is_file_name (l->values[k])) || l->values[k][0] == '\0' ||
+          is_in (&v, l->values[k]) || v.len == WINDOWS_INF_MAX_FILES)
         continue;
       copy = strdup (l->values[k]);
       if (copy == NULL || string_vector_append (&v, copy) == -1) {
@@ -571,6 +619,20 @@ nomem:
   free_strings (&v);
   v2v_fail_nomem (err);
   return NULL;
+}
+
+char **
+windows_inf_includes (const struct windows_inf *inf, const char *arch,
+                      struct v2v_error **err)
+{
+  return values_of (inf, arch, "include", true, err);
+}
+
+char **
+windows_inf_needs (const struct windows_inf *inf, const char *arch,
+                   struct v2v_error **err)
+{
+  return values_of (inf, arch, "needs", false, err);
 }
 
 char *

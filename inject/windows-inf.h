@@ -25,6 +25,8 @@ struct windows_inf_line {
 struct windows_inf {
   struct windows_inf_line *lines;
   size_t nr_lines;
+  char **sections; /* lower case, as often as they begin */
+  size_t nr_sections;
   char *text;
 };
 
@@ -40,15 +42,29 @@ void windows_inf_free (struct windows_inf *inf);
 char *windows_inf_get (const struct windows_inf *inf, const char *section,
                        const char *key, struct v2v_error **err);
 
+/* What a decoration says of the product type, as VER_NT_... do. */
+enum windows_inf_product {
+  WINDOWS_PRODUCT_UNKNOWN = 0, /* is not compared */
+  WINDOWS_PRODUCT_WORKSTATION = 1,
+  WINDOWS_PRODUCT_DOMAIN_CONTROLLER = 2,
+  WINDOWS_PRODUCT_SERVER = 3,
+};
+
 /* Of "x86_64", "i386", "aarch64": is there a [Manufacturer] line (or a
  * DefaultInstall section) for it and for Windows MAJOR.MINOR, BUILD (0 =
- * unknown: not compared)? */
+ * unknown: not compared), PRODUCT? */
 bool windows_inf_fits (const struct windows_inf *inf, const char *arch,
-                       int major, int minor, unsigned build);
+                       int major, int minor, unsigned build,
+                       enum windows_inf_product product);
 /* Other INF files whose sections it takes (Include), of sections that are not
  * for another architecture; NULL-terminated; free with v2v_guest_free_list. */
 char **windows_inf_includes (const struct windows_inf *inf, const char *arch,
                              struct v2v_error **err);
+/* The sections it takes of them, or of itself (Needs), likewise. */
+char **windows_inf_needs (const struct windows_inf *inf, const char *arch,
+                          struct v2v_error **err);
+/* Does a section NAME begin anywhere, be it without a line? */
+bool windows_inf_has_section (const struct windows_inf *inf, const char *name);
 /* CatalogFile for ARCH; NULL when there is none.  The caller frees. */
 char *windows_inf_catalog (const struct windows_inf *inf, const char *arch,
                            struct v2v_error **err);

@@ -15,7 +15,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   struct windows_inf *inf = windows_inf_parse (data, size, &err);
 
   for (size_t i = 0; inf != NULL && i < 3; ++i) {
-    windows_inf_fits (inf, archs[i], 10, 0, 17763);
+    windows_inf_fits (inf, archs[i], 10, 0, 17763, WINDOWS_PRODUCT_SERVER);
     v2v_error_free (err);
     err = NULL;
     free (windows_inf_catalog (inf, archs[i], &err));
@@ -25,6 +25,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     v2v_error_free (err);
     err = NULL;
     v2v_guest_free_list (windows_inf_includes (inf, archs[i], &err));
+    v2v_guest_free_list (windows_inf_needs (inf, archs[i], NULL));
   }
   v2v_error_free (err);
   windows_inf_free (inf);

@@ -175,7 +175,8 @@ test_decorations (void **state)
         v2v_str_printf (&s, HEAD "[Manufacturer]\n%s\n", cases[i].models), 0);
     inf = parse (s.ptr);
     if (windows_inf_fits (inf, cases[i].arch, cases[i].major, cases[i].minor,
-                          cases[i].build) != cases[i].fits)
+                          cases[i].build,
+                          WINDOWS_PRODUCT_UNKNOWN) != cases[i].fits)
       fail_msg ("%s on %s %d.%d", cases[i].models, cases[i].arch,
                 cases[i].major, cases[i].minor);
     windows_inf_free (inf);
@@ -210,16 +211,19 @@ test_models_of_the_decoration (void **state)
   (void) state;
   for (size_t i = 0; i < V2V_ARRAY_SIZE (cases); ++i)
     if (windows_inf_fits (inf, cases[i].arch, cases[i].major, cases[i].minor,
-                          cases[i].build) != cases[i].fits)
+                          cases[i].build,
+                          WINDOWS_PRODUCT_UNKNOWN) != cases[i].fits)
       fail_msg ("%s %d.%d build %u", cases[i].arch, cases[i].major,
                 cases[i].minor, cases[i].build);
   windows_inf_free (inf);
   /* One maker of two is enough. */
   inf = parse (HEAD "[Manufacturer]\na=A,NTamd64\nb=B,NTamd64\n"
                     "[A]\nd=i\n[B.NTamd64]\nd=i\n");
-  assert_true (windows_inf_fits (inf, "x86_64", 10, 0, 17763));
-  assert_false (windows_inf_fits (inf, "i386", 10, 0, 17763) &&
-                windows_inf_fits (inf, "aarch64", 10, 0, 17763));
+  assert_true (
+      windows_inf_fits (inf, "x86_64", 10, 0, 17763, WINDOWS_PRODUCT_UNKNOWN));
+  assert_false (
+      windows_inf_fits (inf, "i386", 10, 0, 17763, WINDOWS_PRODUCT_UNKNOWN) &&
+      windows_inf_fits (inf, "aarch64", 10, 0, 17763, WINDOWS_PRODUCT_UNKNOWN));
   windows_inf_free (inf);
 }
 
@@ -248,6 +252,11 @@ test_included_files_of_the_architecture (void **state)
   assert_string_equal (list[2], "only86.inf");
   assert_null (list[3]);
   v2v_guest_free_list (list);
+  list = windows_inf_needs (inf, "i386", &err);
+  assert_ptr (list, err);
+  assert_string_equal (list[0], "a.b");
+  assert_null (list[1]);
+  v2v_guest_free_list (list);
   windows_inf_free (inf);
 }
 
@@ -257,8 +266,10 @@ test_filters_fit_by_default_install (void **state)
   struct windows_inf *inf = parse (HEAD "[DefaultInstall.NTamd64]\nx=y\n");
 
   (void) state;
-  assert_true (windows_inf_fits (inf, "x86_64", 10, 0, 0));
-  assert_false (windows_inf_fits (inf, "i386", 10, 0, 0));
+  assert_true (
+      windows_inf_fits (inf, "x86_64", 10, 0, 0, WINDOWS_PRODUCT_UNKNOWN));
+  assert_false (
+      windows_inf_fits (inf, "i386", 10, 0, 0, WINDOWS_PRODUCT_UNKNOWN));
   windows_inf_free (inf);
 }
 
