@@ -406,7 +406,6 @@ try_it (struct work *w, struct v2v_error **err)
 {
   struct deploy_plan p = { .opts = &w->opts[0] };
   CLEANUP_JSON struct v2v_json *machine = NULL;
-  struct stat st;
   int r;
 
   memcpy (p.id, w->plans[0].id, sizeof p.id);
@@ -415,10 +414,6 @@ try_it (struct work *w, struct v2v_error **err)
               deploy_plan_json (w->lib, &p, true, &machine, err) == -1
           ? -1
           : 0;
-  if (r == 0 && lstat (p.folder, &st) == 0) {
-    v2v_fail (err, V2V_ERR_USAGE, "%s is there already", p.folder);
-    r = v2v_hint (err, "choose another name or folder");
-  }
   deploy_plan_clear (&p);
   return r;
 }

@@ -369,17 +369,23 @@ insert_bases (struct v2v_library *lib, const struct deploy_plan *p,
   return 0;
 }
 
-/* The folder is one machine's, for whoever takes it back. */
+/* The folder is one machine's, for whoever takes it back.  Here, where the
+ * name is ours and nobody else's: before, another could be making it. */
 static int
 check_folder (struct v2v_library *lib, const struct deploy_plan *p,
               struct v2v_error **err)
 {
   CLEANUP_FREE char *other = NULL;
+  struct stat st;
 
   if (lib_lookup (lib, &other, err,
                   "SELECT name FROM machine WHERE folder = ? AND host = ''",
                   p->folder, V2V_QUERY_END) == -1)
     return -1;
+  if (other == NULL && lstat (p->folder, &st) == 0) {
+    v2v_fail (err, V2V_ERR_USAGE, "%s is there already", p->folder);
+    return v2v_hint (err, "choose another name or folder");
+  }
   if (other == NULL)
     return 0;
   v2v_fail (err, V2V_ERR_USAGE, "%s: is the folder of the machine '%s'",
