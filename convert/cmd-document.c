@@ -253,25 +253,34 @@ print_changes (const struct v2v_document_changes *c)
 }
 
 int
+document_print_diff (const struct cli *cli,
+                     const struct v2v_document_changes *c,
+                     struct v2v_error **err)
+{
+  CLEANUP_JSON struct v2v_json *o = NULL;
+  int r = 0;
+
+  if (cli->json) {
+    o = v2v_json_new_object ();
+    v2v_json_set_bool (o, "equal", c->len == 0);
+    v2v_json_set (o, "changes", changes_to_json (c));
+    r = cmd_print_json (o, err);
+  }
+  else
+    print_changes (c);
+  return r == 0 && c->len > 0 ? CMD_EXIT_DIFFERENT : r;
+}
+
+int
 document_diff (const struct cli *cli, const struct v2v_document *a,
                const struct v2v_document *b, struct v2v_error **err)
 {
   struct v2v_document_changes c = { .ptr = NULL };
-  CLEANUP_JSON struct v2v_json *o = NULL;
-  int r = 0;
+  int r;
 
   if (v2v_document_diff (a, b, &c, err) == -1)
     return -1;
-  if (cli->json) {
-    o = v2v_json_new_object ();
-    v2v_json_set_bool (o, "equal", c.len == 0);
-    v2v_json_set (o, "changes", changes_to_json (&c));
-    r = cmd_print_json (o, err);
-  }
-  else
-    print_changes (&c);
-  if (r == 0 && c.len > 0)
-    r = CMD_EXIT_DIFFERENT;
+  r = document_print_diff (cli, &c, err);
   v2v_document_changes_clear (&c);
   return r;
 }

@@ -64,6 +64,10 @@ char *document_digest_text (const struct v2v_document *d,
 /* The verbs; ARGS are behind the verb. */
 int document_show (const struct cli *cli, const struct v2v_document *d,
                    struct v2v_error **err);
+/* CHANGES, from the first to the second; the status of the command. */
+int document_print_diff (const struct cli *cli,
+                         const struct v2v_document_changes *changes,
+                         struct v2v_error **err);
 int document_diff (const struct cli *cli, const struct v2v_document *a,
                    const struct v2v_document *b, struct v2v_error **err);
 

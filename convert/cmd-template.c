@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
+#include "library/deploy.h"
 #include "convert/cmd-document.h"
 
 enum {
@@ -33,7 +35,7 @@ static const struct cmd_option options[] = {
   { "force", DOC_OPT_FORCE, NULL, "replace the file that is there" },
   { "from", DOC_OPT_FROM, "WHAT",
     "create: begin with a template, or with a converted machine\n"
-    "(NAME.json)" },
+    "(NAME.json); with --library those of it, too" },
   { "guest-os", OPT_GUEST_OS, "FILE", "create: the guest OS profile" },
   { "hardware", OPT_HARDWARE, "FILE",
     "create: the hardware profile; validate: what --capability\n"
@@ -238,28 +240,108 @@ take_machine (struct v2v_document *d, const char *file, struct v2v_error **err)
   return set_part (d, "provenance[0]", "tool", "v2v " PACKAGE_VERSION, err);
 }
 
+/* A machine of the library: its disks are objects that it needs. */
+static int
+take_stored (const struct args *a, struct v2v_document *d,
+             const struct v2v_object *o, struct v2v_error **err)
+{
+  const char *file = NULL;
+
+  for (size_t i = 0; file == NULL && i < o->nr_locations; ++i) {
+    const char *name = o->locations[i].file;
+    const size_t n = strlen (name);
+
+    if (n > 5 && strcmp (name + n - 5, ".json") == 0 &&
+        strcmp (name, "report.json") != 0 &&
+        o->locations[i].state == V2V_LOCATION_OK)
+      file = o->locations[i].path;
+  }
+  if (file == NULL)
+    return v2v_fail (err, V2V_ERR_USAGE, "'%s': no share has its description",
+                     o->name);
+  if (take_machine (d, file, err) == -1)
+    return -1;
+  for (size_t i = 0; i < d->vm_template.nr_disks; ++i) {
+    const char *disk = d->vm_template.disks[i].file;
+    const char *id = NULL;
+    char path[32];
+
+    for (size_t k = 0; k < o->nr_uses; ++k)
+      if (strcmp (o->uses[k].role, "disk") == 0 &&
+          strcmp (o->uses[k].label, disk) == 0)
+        id = o->uses[k].id;
+    if (id == NULL)
+      return v2v_fail (err, V2V_ERR_USAGE,
+                       "'%s': its disk %s is no object of the library", o->name,
+                       disk);
+    snprintf (path, sizeof path, "disks[%zu]", i);
+    if (add_object (a, d, path, id, err) == -1 ||
+        set_part (d, path, "file", "", err) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* A template that is another one under a new name has a history of its own. */
+static int
+make_new (struct v2v_document *d, struct v2v_error **err)
+{
+  return v2v_document_set (d, "id", "", err) == -1 ||
+                 v2v_document_set (d, "version", "", err) == -1
+             ? -1
+             : 0;
+}
+
+static struct v2v_document *
+begin_stored (const struct args *a, const char *ref, struct v2v_error **err)
+{
+  static const enum v2v_document_kind kind = V2V_DOCUMENT_VM_TEMPLATE;
+  CLEANUP_DOCUMENT struct v2v_document *d = NULL;
+  CLEANUP_OBJECT struct v2v_object o = { 0 };
+  CLEANUP_FREE char *id = NULL, *full = NULL;
+
+  if (asprintf (&full, "vm-template/%s", ref) == -1) {
+    full = NULL;
+    v2v_fail_nomem (err);
+    return NULL;
+  }
+  if (v2v_library_find (a->doc.lib, full, &id, NULL) == -1 &&
+      v2v_library_find (a->doc.lib, ref, &id, err) == -1)
+    return NULL;
+  if (v2v_library_object (a->doc.lib, id, &o, err) == -1)
+    return NULL;
+  if (o.kind == V2V_OBJECT_VM_TEMPLATE) {
+    d = document_from_library (a->doc.lib, id, &kind, 1, err);
+    return d != NULL && make_new (d, err) == 0 ? STEAL (d) : NULL;
+  }
+  if (o.kind != V2V_OBJECT_VM) {
+    v2v_fail (err, V2V_ERR_USAGE,
+              "'%s' is a %s, expected a template or a machine", ref,
+              v2v_object_kind_name (o.kind));
+    return NULL;
+  }
+  d = v2v_document_new (kind, err);
+  return d != NULL && take_stored (a, d, &o, err) == 0 ? STEAL (d) : NULL;
+}
+
 static struct v2v_document *
 begin (const struct args *a, struct v2v_error **err)
 {
   static const enum v2v_document_kind kind = V2V_DOCUMENT_VM_TEMPLATE;
   const char *from = a->doc.from;
   const size_t n = from != NULL ? strlen (from) : 0;
-  struct v2v_document *d;
+  CLEANUP_DOCUMENT struct v2v_document *d = NULL;
 
+  if (a->doc.lib != NULL && from != NULL && access (from, F_OK) == -1)
+    return begin_stored (a, from, err);
   if (n > 4 && strcmp (from + n - 4, ".xml") == 0) {
     d = document_open (a->doc.lib, from, &kind, 1, err);
-    if (d != NULL && v2v_document_set (d, "id", "", err) == 0 &&
-        v2v_document_set (d, "version", "", err) == 0)
-      return d;
-    v2v_document_free (d);
-    return NULL;
+    return d != NULL && make_new (d, err) == 0 ? STEAL (d) : NULL;
   }
   d = v2v_document_new (kind, err);
-  if (d != NULL && from != NULL && take_machine (d, from, err) == -1) {
-    v2v_document_free (d);
+  if (d == NULL || (from != NULL && take_machine (d, from, err) == -1))
     return NULL;
-  }
-  return d;
+  return STEAL (d);
 }
 
 static int
@@ -360,6 +442,25 @@ validate (const struct cli *cli, const struct args *a, struct v2v_error **err)
   return r == 0 && breach ? CMD_EXIT_DIFFERENT : r;
 }
 
+/* ---- drift ---- */
+
+static int
+drift (const struct cli *cli, const struct args *a, struct v2v_error **err)
+{
+  struct v2v_document_changes c = { .ptr = NULL };
+  struct v2v_library *lib = a->doc.lib;
+  CLEANUP_LIBRARY struct v2v_library *own = NULL;
+  int r;
+
+  if (lib == NULL)
+    lib = own = v2v_library_open (NULL, err);
+  if (lib == NULL || v2v_deployed_drift (lib, cli->args[1], &c, err) == -1)
+    return -1;
+  r = document_print_diff (cli, &c, err);
+  v2v_document_changes_clear (&c);
+  return r;
+}
+
 static const struct verb {
   const char *name;
   size_t min_args, max_args; /* behind the verb */
@@ -368,6 +469,7 @@ static const struct verb {
 } verbs[] = {
   { "create", 0, 0, create },
   { "diff", 2, 2, diff },
+  { "drift", 1, 1, drift },
   { "show", 1, 1, show },
   { "validate", 1, SIZE_MAX, validate },
 };
@@ -386,9 +488,10 @@ run_verb (const struct cli *cli, const struct args *a, struct v2v_error **err)
               verbs[i].name, n < verbs[i].min_args ? "few" : "many");
     return v2v_hint (err, "usage: v2v template %s", cli->command->synopsis);
   }
-  return v2v_fail (err, V2V_ERR_USAGE,
-                   "template: '%s' is none of create, diff, show, validate",
-                   cli->args[0]);
+  return v2v_fail (
+      err, V2V_ERR_USAGE,
+      "template: '%s' is none of create, diff, drift, show, validate",
+      cli->args[0]);
 }
 
 static int
@@ -439,6 +542,7 @@ const struct v2v_command cmd_template = {
   .synopsis = "VERB [OPTION...] [FILE...]",
   .examples = "  v2v template create --name web --disk web.vhdx -o web.xml\n"
               "  v2v template diff web-1.xml web-2.xml\n"
+              "  v2v template drift --library main web-01\n"
               "  v2v template validate shop-service.xml\n",
   .options = options,
   .min_args = 1,

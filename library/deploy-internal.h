@@ -136,6 +136,9 @@ void deployed_forget (struct v2v_library *lib, const char *id);
  * also when it is not there; *RET_THERE says whether what it lies in is. */
 int deployed_is_there (const char *folder, const char *id, bool *ret,
                        bool *ret_there, struct v2v_error **err);
+/* Of a machine that is whole: remove what a run that died has left beside its
+ * folder. */
+int deployed_tidy (const char *folder, struct v2v_error **err);
 /* Remove the folder of ID, and what a run that died has left beside it. */
 int deployed_remove_files (const char *folder, const char *id,
                            struct v2v_error **err);

@@ -238,6 +238,17 @@ deployed_remove_files (const char *folder, const char *id,
   return 0;
 }
 
+int
+deployed_tidy (const char *folder, struct v2v_error **err)
+{
+  CLEANUP_CLOSE int dir = -1;
+  const char *leaf;
+
+  if (open_parent (folder, &dir, &leaf, err) == -1)
+    return -1;
+  return dir == -1 ? 0 : remove_part (dir, leaf, err);
+}
+
 /* ---- removing ---- */
 
 /* A clone by differencing needs the disks of the machine cloned. */

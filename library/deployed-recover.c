@@ -138,7 +138,8 @@ recover_one (struct v2v_library *lib, const struct unfinished *u,
     return 0;
   v2v_debug ("library: %s the machine %s",
              planned && made ? "finishing" : "taking back", u->id);
-  if (!(planned && made) && deployed_remove_files (u->folder, u->id, err) == -1)
+  if ((planned && made ? deployed_tidy (u->folder, err)
+                       : deployed_remove_files (u->folder, u->id, err)) == -1)
     return -1;
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;

@@ -87,12 +87,36 @@ v2v vm show --json web-02 | jq -e '.state == "made" and .computer_name == "web-0
 [ "$(v2v vm ls --json --template web --object disk/base | jq -r '[.machines[].name] | join(" ")')" = \
     "web-01 web-02 web-03" ] || fail "ls: $(v2v vm ls --json)"
 v2v library rm disk/base >said 2>&1 && fail "a base in use was removed"
-v2v library rm --force disk/base >said 2>&1 && fail "a base in use was removed by force"
 [ -e lib/share/disk/base.vhdx ] || fail "the base is gone"
 v2v vm rm web-02 >/dev/null || fail "rm"
 [ ! -e out/web-02 ] && [ -e out/web-03 ] || fail "rm: $(ls -A out)"
 v2v vm rm --keep-files web-03 >/dev/null || fail "rm --keep-files"
 [ -e out/web-03 ] || fail "--keep-files removed files"
+
+# What has moved away from the template.
+v2v template drift web-01 || fail "a new machine has moved away: $(v2v template drift web-01)"
+cp out/web-01/web-01.json kept
+jq '.target.processor.count = 9 | .target.disks[1].location = 6
+    | .target.network_adapters[0].switch = "else"' kept >out/web-01/web-01.json
+v2v copy 1.raw other.vhdx >/dev/null
+mv out/web-01/web-01-disk1.vhdx .
+cp other.vhdx out/web-01/web-01-disk1.vhdx
+status=0; v2v template drift web-01 >said || status=$?
+[ $status = 1 ] || fail "drift: status $status"
+for line in '  hardware.processor.count: 3 -> 9' '  disks[1].location: 5 -> 6' \
+    '  hardware.network-adapters[Lan].switch: web net -> else'; do
+    grep -qxF "$line" said || fail "drift does not say '$line': $(cat said)"
+done
+grep -q '^- disks\[0\].parent: ' said || fail "another disk is not told: $(cat said)"
+rm out/web-01/web-01-disk2.vhdx
+v2v template drift --json web-01 >said || true
+jq -e '.equal == false and any(.changes[]; .path == "disks[1].file" and .new == null)' said \
+    >/dev/null || fail "a lost disk: $(cat said)"
+cp kept out/web-01/web-01.json
+v2v template create --library lib --name web --from web --set version=2 >/dev/null || fail "--from"
+status=0; v2v template drift web-01 >said || status=$?
+grep -qx '  template.version: 2 -> 1' said || fail "a newer version is not told: $(cat said)"
+v2v library set --disable vm-template/web >/dev/null # the newest
 
 # A free name is given again, one whose folder is there is refused.
 v2v vm create --template web -o out --set address=192.0.2.9/24 --json >said || fail "again"
@@ -125,6 +149,18 @@ v2v vm create -o out "${t[@]}" "x'; rm -rf \" /" >/dev/null || fail "a hostile n
 v2v library set --disable disk/base >/dev/null
 refuse 2 "is disabled" "${t[@]}"
 v2v library set --enable disk/base >/dev/null
+
+# A template of a machine of the library.
+mkdir vm
+cp out/web-03/{web-03.json,New-web-03.ps1,report.json} vm/
+v2v copy 1.raw vm/web-03-disk1.vhdx >/dev/null
+truncate -s 1G 2.raw
+v2v copy 2.raw vm/web-03-disk2.vhdx >/dev/null
+v2v library import --name kept vm >/dev/null || fail "import of a machine"
+v2v template create --library lib --name of-vm --from vm/kept --json >said || fail "--from a machine"
+jq -e '(.disks | length) == 2 and .disks[1].location == 5 and .disks[0].file == null
+       and (.disks[0].object.digest | startswith("sha256"))' said >/dev/null || fail "$(cat said)"
+v2v vm create --template of-vm -o out second >/dev/null || fail "of a machine"
 
 # Without a template: disks of the library.
 v2v vm create --library lib --disk base --differencing --cpus 5 --switch A --vlan 7 --blank 1G \
