@@ -96,6 +96,9 @@ set_option (struct host_args *a, int c, const char *arg, struct v2v_error **err)
   case HOST_TEMPLATE:
     a->vm_template = arg;
     return 0;
+  case HOST_TO:
+    a->to = arg;
+    return 0;
   case HOST_ZONE:
     a->need.availability_zone = arg;
     return 0;

@@ -21,6 +21,7 @@ enum {
   HOST_RATE,
   HOST_SWITCH,
   HOST_TEMPLATE,
+  HOST_TO,
   HOST_ZONE,
 };
 /* clang-format off */
@@ -39,7 +40,7 @@ enum {
 /* clang-format on */
 
 struct host_args {
-  const char *library, *hosts_file, *host, *vm_template;
+  const char *library, *hosts_file, *host, *to, *vm_template;
   bool deep, force;
   struct v2v_place_need need;
   struct cmd_list switches;

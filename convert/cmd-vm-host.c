@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* v2v vm register, start, state, stop: machines on hosts. */
+/* v2v vm move, register, start, state, stop: machines on hosts. */
 
 #include <config.h>
 
@@ -9,6 +9,7 @@
 
 #include "convert/cmd-host.h"
 #include "convert/cmd-vm.h"
+#include "library/machine-move.h"
 
 /* ---- which machine, on which host ---- */
 
@@ -209,4 +210,105 @@ const struct v2v_command vm_cmd_stop = {
   .min_args = 1,
   .max_args = SIZE_MAX,
   .run = run_stop,
+};
+
+/* ---- move ---- */
+
+static void
+print_move (const struct v2v_move_result *r, const char *name, const char *to)
+{
+  CLEANUP_FREE char *shown = cmd_printable (name);
+  CLEANUP_FREE char *host = cmd_printable (to);
+  char went[32], kept[32];
+
+  if (r->was_there)
+    printf ("%s is on %s\n", shown ? shown : "?", host ? host : "?");
+  else
+    printf ("%s is on %s now: %s went there, %s were there or are shared; %zu "
+            "of %zu bases were sent\n",
+            shown ? shown : "?", host ? host : "?",
+            v2v_format_size (r->sent.sent_bytes, went),
+            v2v_format_size (r->sent.kept_bytes + r->sent.shared_bytes, kept),
+            r->nr_bases_sent, r->nr_bases);
+}
+
+static int
+move_one (struct cli *cli, struct host_args *a, const char *name,
+          struct v2v_json *list, struct v2v_error **err)
+{
+  struct v2v_move_result r;
+  struct v2v_json *o;
+  int ret;
+
+  if (v2v_machine_move (a->lib, &a->hosts, name, a->to, &a->copy, &r, err) ==
+      -1)
+    return -1;
+  if (!cli->json)
+    print_move (&r, name, a->to);
+  o = v2v_json_new_object ();
+  v2v_json_set_string (o, "machine", name);
+  v2v_json_set_string (o, "from", r.from);
+  v2v_json_set_string (o, "to", a->to);
+  v2v_json_set_string (o, "folder", r.folder);
+  v2v_json_set_u64 (o, "sent_bytes", r.sent.sent_bytes);
+  v2v_json_set_u64 (o, "shared_bytes", r.sent.shared_bytes);
+  v2v_json_set_u64 (o, "kept_bytes", r.sent.kept_bytes);
+  v2v_json_set_u64 (o, "bases", r.nr_bases);
+  v2v_json_set_u64 (o, "bases_sent", r.nr_bases_sent);
+  ret = v2v_json_append (list, o);
+  v2v_move_result_clear (&r);
+  return ret;
+}
+
+static int
+run_move (struct cli *cli, struct v2v_error **err)
+{
+  CLEANUP_HOST_ARGS struct host_args a = { .conn = NULL };
+  CLEANUP_JSON struct v2v_json *o = v2v_json_new_object ();
+  struct v2v_json *list = v2v_json_new_array ();
+
+  v2v_json_set (o, "machines", list);
+  if (host_begin (cli, &a, err) == -1)
+    return -1;
+  if (cli->done)
+    return 0;
+  if (a.to == NULL)
+    return v2v_fail (err, V2V_ERR_USAGE, "vm move: --to HOST is missing");
+  if (a.lib == NULL) {
+    v2v_fail (err, V2V_ERR_USAGE, "vm move: no library is named");
+    return v2v_hint (err, "--library or $V2V_LIBRARY names it");
+  }
+  if (cmd_progress_start (cli, &a.copy, err) == -1)
+    return -1;
+  for (size_t i = 0; i < cli->nr_args; ++i)
+    if (move_one (cli, &a, cli->args[i], list, err) == -1)
+      return -1;
+  return cli->json ? cmd_print_json (o, err) : 0;
+}
+
+/* clang-format off */
+static const struct cmd_option move_options[] = {
+  CMD_DEBUG,
+  CMD_HELP,
+  ROW_HOSTS,
+  CMD_JSON,
+  ROW_HOST_LIBRARY,
+  CMD_PROGRESS,
+  ROW_RATE,
+  { "to", HOST_TO, "HOST", "the host that they go to" },
+  CMD_VERBOSE,
+  CMD_VERSION,
+  CMD_END
+};
+/* clang-format on */
+
+const struct v2v_command vm_cmd_move = {
+  .name = "vm move",
+  .summary = "bring machines to a host; bases that are there stay",
+  .synopsis = "[OPTION...] --to HOST MACHINE...",
+  .examples = "  v2v vm move --library main --to hv1 web-01\n",
+  .options = move_options,
+  .min_args = 1,
+  .max_args = SIZE_MAX,
+  .run = run_move,
 };

@@ -10,9 +10,11 @@
 #include <time.h>
 
 #include "convert/cmd-vm.h"
+#include "library/machine-move.h"
 
 enum {
   OPT_HOST = CMD_OPT_FIRST,
+  OPT_HOSTS,
   OPT_KEEP_FILES,
   OPT_LIBRARY,
   OPT_OBJECT,
@@ -22,7 +24,7 @@ enum {
 };
 
 struct args {
-  const char *library, *vm_template, *object;
+  const char *library, *vm_template, *object, *hosts;
   struct v2v_deployed_filter filter;
   bool keep_files;
 };
@@ -44,6 +46,9 @@ begin (struct cli *cli, struct args *a, struct v2v_error **err)
     switch (c) {
     case OPT_HOST:
       a->filter.host = arg;
+      break;
+    case OPT_HOSTS:
+      a->hosts = arg;
       break;
     case OPT_KEEP_FILES:
       a->keep_files = true;
@@ -266,6 +271,20 @@ const struct v2v_command vm_cmd_show = {
 
 /* ---- rm ---- */
 
+/* Files on a host are removed by way of it. */
+static int
+remove_one (struct v2v_library *lib, const struct args *a,
+            const struct v2v_deployed *m, struct v2v_error **err)
+{
+  CLEANUP_HOSTS struct v2v_hosts hosts = { 0 };
+
+  if (m->host[0] == '\0' || a->keep_files)
+    return v2v_deployed_remove (lib, m->id, !a->keep_files, err);
+  return v2v_hosts_load (lib, a->hosts, &hosts, err) == -1
+             ? -1
+             : v2v_machine_remove (lib, &hosts, m->id, err);
+}
+
 static int
 run_rm (struct cli *cli, struct v2v_error **err)
 {
@@ -281,7 +300,7 @@ run_rm (struct cli *cli, struct v2v_error **err)
     CLEANUP_DEPLOYED struct v2v_deployed m = { 0 };
 
     if (v2v_deployed_find (lib, cli->args[i], &m, err) == -1 ||
-        v2v_deployed_remove (lib, m.id, !a.keep_files, err) == -1)
+        remove_one (lib, &a, &m, err) == -1)
       return -1;
     v2v_json_append (list, v2v_json_new_string (m.id));
     if (!cli->json)
@@ -294,6 +313,8 @@ run_rm (struct cli *cli, struct v2v_error **err)
 static const struct cmd_option rm_options[] = {
   CMD_DEBUG,
   CMD_HELP,
+  { "hosts", OPT_HOSTS, "FILE",
+    "the hosts file, for machines on hosts" },
   CMD_JSON,
   { "keep-files", OPT_KEEP_FILES, NULL,
     "only stop counting it: its folder stays, its name is free" },

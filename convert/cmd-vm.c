@@ -9,6 +9,7 @@
 static const struct v2v_command *const verbs[] = {
   &vm_cmd_create,
   &vm_cmd_ls,
+  &vm_cmd_move,
   &vm_cmd_register,
   &vm_cmd_rm,
   &vm_cmd_show,

@@ -36,6 +36,7 @@ int vm_deploy (struct cli *cli, struct vm_create_args *a,
 
 extern const struct v2v_command vm_cmd_create;
 extern const struct v2v_command vm_cmd_ls;
+extern const struct v2v_command vm_cmd_move;
 extern const struct v2v_command vm_cmd_register;
 extern const struct v2v_command vm_cmd_rm;
 extern const struct v2v_command vm_cmd_show;

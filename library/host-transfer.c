@@ -44,6 +44,32 @@ host_files_clear (host_files *f)
   memset (f, 0, sizeof *f);
 }
 
+void
+host_replacements_clear (host_replacements *r)
+{
+  for (size_t i = 0; i < r->len; ++i) {
+    free (r->ptr[i].name);
+    free (r->ptr[i].path);
+  }
+  free (r->ptr);
+  memset (r, 0, sizeof *r);
+}
+
+int
+host_replace (host_replacements *r, const char *name, const char *path,
+              struct v2v_error **err)
+{
+  struct host_replacement one = { .name = strdup (name),
+                                  .path = strdup (path) };
+
+  if (one.name != NULL && one.path != NULL &&
+      host_replacements_append (r, one) == 0)
+    return 0;
+  free (one.name);
+  free (one.path);
+  return v2v_fail_nomem (err);
+}
+
 /* ---- reading here ---- */
 
 /* LEN bytes at OFFSET, or fewer at the end. */
@@ -137,6 +163,7 @@ struct transfer {
   struct v2v_host_conn *c;
   const struct v2v_copy_opts *copy;
   struct v2v_host_sent *sent;
+  const host_replacements *changed;
   host_files files;
   uint64_t total, done; /* bytes, for the progress */
   double started;
@@ -168,6 +195,17 @@ add_file (struct transfer *t, const char *local, const char *rel,
   return v2v_fail_nomem (err);
 }
 
+/* The file FROM, or what goes in its place; *ST is set. */
+static const char *
+replaced (const struct transfer *t, const char *name, const char *from,
+          unsigned depth, struct stat *st)
+{
+  for (size_t i = 0; depth == 0 && i < t->changed->len; ++i)
+    if (strcmp (t->changed->ptr[i].name, name) == 0)
+      from = t->changed->ptr[i].path;
+  return lstat (from, st) == 0 ? from : NULL;
+}
+
 /* DIR below the folder here, REL there, PART of a new folder or NULL. */
 static int
 add_folder (struct transfer *t, const char *local, const char *rel,
@@ -181,6 +219,7 @@ add_folder (struct transfer *t, const char *local, const char *rel,
     return v2v_fail_errno (err, "%s", local);
   while (r == 0 && (errno = 0, e = readdir (dir)) != NULL) {
     CLEANUP_FREE char *from = NULL, *to = NULL, *tmp = NULL;
+    const char *source;
     struct stat st;
 
     if (strcmp (e->d_name, ".") == 0 || strcmp (e->d_name, "..") == 0 ||
@@ -188,9 +227,10 @@ add_folder (struct transfer *t, const char *local, const char *rel,
       continue;
     if (!lib_path_ok (e->d_name, err))
       return v2v_prefix (err, "%s", local);
-    if (fstatat (dirfd (dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == -1)
-      return v2v_fail_errno (err, "%s/%s", local, e->d_name);
     from = lib_join (local, e->d_name, err);
+    source = from ? replaced (t, e->d_name, from, depth, &st) : NULL;
+    if (source == NULL)
+      return from ? v2v_fail_errno (err, "%s", from) : -1;
     to = from ? lib_join (rel, e->d_name, err) : NULL;
     tmp = to ? lib_join (part ? part : rel, e->d_name, err) : NULL;
     if (tmp == NULL)
@@ -205,7 +245,7 @@ add_folder (struct transfer *t, const char *local, const char *rel,
       r = v2v_fail (err, V2V_ERR_USAGE,
                     "%s: only files and folders are sent to a host", from);
     else if (part != NULL)
-      r = add_file (t, from, to, tmp, false, &st, err);
+      r = add_file (t, source, to, tmp, false, &st, err);
     else {
       CLEANUP_FREE char *file_part = NULL;
 
@@ -213,7 +253,7 @@ add_folder (struct transfer *t, const char *local, const char *rel,
         file_part = NULL;
         return v2v_fail_nomem (err);
       }
-      r = add_file (t, from, to, file_part, true, &st, err);
+      r = add_file (t, source, to, file_part, true, &st, err);
     }
   }
   return r;
@@ -488,10 +528,22 @@ host_send (struct v2v_host_conn *c, const char *local, const char *rel,
            const struct v2v_copy_opts *copy, struct v2v_host_sent *sent,
            struct v2v_error **err)
 {
+  const host_replacements none = V2V_VECTOR_INIT;
+
+  return host_send_changed (c, local, rel, &none, copy, sent, err);
+}
+
+int
+host_send_changed (struct v2v_host_conn *c, const char *local, const char *rel,
+                   const host_replacements *changed,
+                   const struct v2v_copy_opts *copy, struct v2v_host_sent *sent,
+                   struct v2v_error **err)
+{
   struct transfer t = {
     .c = c,
     .copy = copy,
     .sent = sent,
+    .changed = changed,
     .started = lib_seconds (),
   };
   CLEANUP_FREE char *folder = NULL;

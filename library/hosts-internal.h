@@ -116,6 +116,20 @@ char *host_read_text (int fd, struct v2v_error **err);
 int host_send (struct v2v_host_conn *c, const char *local, const char *rel,
                const struct v2v_copy_opts *copy, struct v2v_host_sent *sent,
                struct v2v_error **err);
+/* Files of a folder that go there from elsewhere, under the same name. */
+struct host_replacement {
+  char *name; /* in the folder */
+  char *path;
+};
+V2V_VECTOR (host_replacements, struct host_replacement);
+void host_replacements_clear (host_replacements *r);
+int host_replace (host_replacements *r, const char *name, const char *path,
+                  struct v2v_error **err);
+/* The folder LOCAL with these, to REL. */
+int host_send_changed (struct v2v_host_conn *c, const char *local,
+                       const char *rel, const host_replacements *changed,
+                       const struct v2v_copy_opts *copy,
+                       struct v2v_host_sent *sent, struct v2v_error **err);
 /* The digests of the blocks of FD, SIZE bytes. */
 struct v2v_disk_digest *host_digest_fd (int fd, uint64_t size, const char *name,
                                         const atomic_bool *cancel,
