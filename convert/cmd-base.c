@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "formats/core/text.h"
+#include "library/hosts.h"
 #include "convert/cmd-library.h"
 
 #define SECONDS_A_DAY 86400
@@ -395,6 +396,25 @@ static const struct v2v_command base_verify = {
 /* ---- gc ---- */
 
 static int
+collect_garbage (struct lib_args *a, struct v2v_library *lib,
+                 struct lib_upkeep *u, struct v2v_upkeep_result *ret,
+                 struct v2v_error **err)
+{
+  CLEANUP_HOSTS struct v2v_hosts hosts = { 0 };
+  CLEANUP_HOST struct v2v_host_conn *conn = NULL;
+  const struct v2v_host *host;
+
+  if (a->host == NULL)
+    return v2v_base_gc (lib, (uint64_t) a->older_days * SECONDS_A_DAY,
+                        &a->upkeep, lib_on_item, u, ret, err);
+  if (v2v_hosts_load (lib, a->hosts, &hosts, err) == -1 ||
+      (host = v2v_hosts_find (&hosts, a->host, err)) == NULL ||
+      (conn = v2v_host_open (host, err)) == NULL)
+    return -1;
+  return v2v_base_gc_host (lib, conn, &a->upkeep, lib_on_item, u, ret, err);
+}
+
+static int
 run_gc (struct cli *cli, struct v2v_error **err)
 {
   struct lib_args a = { .older_days = 7 };
@@ -407,8 +427,7 @@ run_gc (struct cli *cli, struct v2v_error **err)
   v2v_json_set (o, "items", u.list);
   if (lib == NULL)
     return cli->done ? 0 : -1;
-  if (v2v_base_gc (lib, (uint64_t) a.older_days * SECONDS_A_DAY, &a.upkeep,
-                   lib_on_item, &u, &result, err) == -1)
+  if (collect_garbage (&a, lib, &u, &result, err) == -1)
     return -1;
   if (!cli->json) {
     printf ("%" PRIu64 " %s, %s\n", result.nr_done,
@@ -428,6 +447,10 @@ static const struct cmd_option gc_options[] = {
   CMD_DEBUG,
   ROW_DRY_RUN,
   CMD_HELP,
+  { "host", LIB_HOST, "NAME", "clear the bases of this host, not the library" },
+  { "hosts", LIB_HOSTS, "FILE",
+    "the hosts file; by default $V2V_HOSTS, then hosts.json of the\n"
+    "library" },
   CMD_JSON,
   ROW_LIBRARY,
   { "older", LIB_OLDER, "DAYS",

@@ -20,6 +20,8 @@ enum {
   LIB_ENABLE,
   LIB_FAMILY,
   LIB_FORCE,
+  LIB_HOST,
+  LIB_HOSTS,
   LIB_KEEP,
   LIB_KIND,
   LIB_LIBRARY,
@@ -86,6 +88,8 @@ struct lib_args {
   const char *kind;
   struct v2v_library_set set;
   struct v2v_library_filter filter;
+  const char *host, *hosts;
+  const char *output;
   const char *parent;
   unsigned older_days;
   bool enabled, force, keep, long_, all;
@@ -125,8 +129,10 @@ extern const struct v2v_command lib_cmd_gc;
 extern const struct v2v_command lib_cmd_import;
 extern const struct v2v_command lib_cmd_init;
 extern const struct v2v_command lib_cmd_ls;
+extern const struct v2v_command lib_cmd_orphans;
 extern const struct v2v_command lib_cmd_refresh;
 extern const struct v2v_command lib_cmd_repair;
+extern const struct v2v_command lib_cmd_report;
 extern const struct v2v_command lib_cmd_rm;
 extern const struct v2v_command lib_cmd_set;
 extern const struct v2v_command lib_cmd_show;

@@ -83,6 +83,15 @@ int v2v_base_gc (struct v2v_library *lib, uint64_t age_seconds,
                  void *arg, struct v2v_upkeep_result *ret,
                  struct v2v_error **err);
 
+struct v2v_host_conn; /* hosts.h */
+/* Remove bases from a host that no machine there needs, nor another base
+ * there; pinned ones stay.  FN is told "removed", "kept", and "unknown" of
+ * files that are not of this catalogue: they stay. */
+int v2v_base_gc_host (struct v2v_library *lib, struct v2v_host_conn *conn,
+                      const struct v2v_upkeep_opts *opts, v2v_upkeep_fn *fn,
+                      void *arg, struct v2v_upkeep_result *ret,
+                      struct v2v_error **err);
+
 /* ---- changes of a chain ---- */
 
 struct v2v_base_opts {

@@ -41,6 +41,9 @@ lib_cleanup_io (struct v2v_io **io)
 
 #define CLEANUP_SHARES __attribute__ ((cleanup (v2v_shares_clear)))
 
+V2V_VECTOR (lib_strings, char *);
+void lib_strings_clear (lib_strings *v);
+
 /* ---- files.c: files of a share ---- */
 
 #define LIB_MARKER ".v2v-share.json"
@@ -286,6 +289,12 @@ int lib_check_text (const char *what, const char *text, bool one_line,
 int lib_lookup (struct v2v_library *lib, char **ret, struct v2v_error **err,
                 const char *sql, ...);
 
+/* ---- scan.c ---- */
+
+/* Paths in SHARE that no row is about, and nobody is about to make. */
+int lib_unknown_files (struct v2v_library *lib, const struct v2v_share *share,
+                       lib_strings *ret, struct v2v_error **err);
+
 /* ---- share.c ---- */
 
 /* The share called NAME (or with that id); NULL: the first. */
@@ -328,9 +337,6 @@ int lib_write_states (struct v2v_library *lib, const struct lib_place *list,
 double lib_seconds (void);
 
 /* ---- import ---- */
-
-V2V_VECTOR (lib_strings, char *);
-void lib_strings_clear (lib_strings *v);
 
 struct lib_file {
   char *path; /* where it is; NULL: BYTES */

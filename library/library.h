@@ -323,7 +323,8 @@ struct v2v_dependents; /* base.h */
 /* One thing that was found or done; borrowed during the call. */
 struct v2v_upkeep_item {
   const char *what; /* "ok", "missing", "changed", "moved", "new", "gone",
-                       "removed", "restored", "unfinished", "stray" */
+                       "removed", "restored", "unfinished", "unused",
+                       "unknown", "waiting" */
   const char *id;   /* of the object, or NULL */
   const char *name;
   const char *path;
@@ -360,6 +361,10 @@ int v2v_library_repair (struct v2v_library *lib,
 int v2v_library_gc (struct v2v_library *lib, const struct v2v_upkeep_opts *opts,
                     v2v_upkeep_fn *fn, void *arg, struct v2v_upkeep_result *ret,
                     struct v2v_error **err);
+/* Tell FN what nothing needs ("unused": objects but machines and templates)
+ * and files of the shares that no object has ("unknown"). */
+int v2v_library_orphans (struct v2v_library *lib, v2v_upkeep_fn *fn, void *arg,
+                         struct v2v_upkeep_result *ret, struct v2v_error **err);
 /* A second copy of ID on the share NAME. */
 int v2v_library_copy (struct v2v_library *lib, const char *id,
                       const char *share, const struct v2v_upkeep_opts *opts,

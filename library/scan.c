@@ -475,6 +475,22 @@ look_at_new (struct scan *s, struct v2v_error **err)
 }
 
 int
+lib_unknown_files (struct v2v_library *lib, const struct v2v_share *share,
+                   lib_strings *ret, struct v2v_error **err)
+{
+  static const struct v2v_upkeep_opts opts;
+  static const lib_waiting none;
+  struct scan s = {
+    .lib = lib, .share = share, .opts = &opts, .waiting = &none
+  };
+  const int fd = lib_share_fd (share, err);
+  const int r = fd == -1 ? -1 : scan_folder (&s, fd, "", 1, err);
+
+  *ret = s.found;
+  return r;
+}
+
+int
 v2v_library_refresh (struct v2v_library *lib, const char *share,
                      const struct v2v_upkeep_opts *opts, v2v_upkeep_fn *fn,
                      void *arg, struct v2v_upkeep_result *ret,
