@@ -24,6 +24,7 @@
 #define SEED     "/var/lib/cloud/seed/nocloud"
 #define DISABLED "/etc/cloud/cloud-init.disabled"
 #define WHY      "a seed for cloud-init"
+#define OURS     "/etc/cloud/cloud.cfg.d/99-v2v-seed.cfg"
 
 static bool
 is_installed (struct customize *c)
@@ -87,7 +88,8 @@ text_disables_network (const char *text)
   return false;
 }
 
-/* 1 = some file says that cloud-init leaves the network alone. */
+/* 1 = some file that is not ours says that cloud-init leaves the network
+ * alone. */
 static int
 network_is_disabled (struct customize *c, struct v2v_error **err)
 {
@@ -97,7 +99,9 @@ network_is_disabled (struct customize *c, struct v2v_error **err)
   if (files == NULL)
     return -1;
   for (size_t i = 0; files[i] != NULL; ++i) {
-    CLEANUP_FREE char *text = v2v_guest_read_text (c->g, files[i], NULL);
+    CLEANUP_FREE char *text = strcmp (files[i], OURS) != 0
+                                  ? v2v_guest_read_text (c->g, files[i], NULL)
+                                  : NULL;
 
     if (text != NULL && text_disables_network (text))
       return 1;
@@ -429,6 +433,44 @@ customize_seed_texts (struct customize *c, const char *old,
   return put_meta (c->p, instance, user, network, meta, err);
 }
 
+/* The seed makes a new instance.  Without cards in it cloud-init would put
+ * DHCP in place of the addresses that it once wrote for this machine; where it
+ * has never run (or the guest was generalised), DHCP is right. */
+static bool
+keeps_network (struct customize *c)
+{
+  return c->p->nr_nics == 0 &&
+         (v2v_guest_exists (c->g, "/var/lib/cloud/instance") ||
+          v2v_guest_exists (c->g, "/var/lib/cloud/data/instance-id"));
+}
+
+static int
+write_ours (struct customize *c, struct v2v_error **err)
+{
+  const bool keeps = keeps_network (c);
+
+  if (v2v_guest_mkdir (c->g, "/etc/cloud/cloud.cfg.d", 0755, err) == -1 ||
+      v2v_guest_write_text (c->g, OURS,
+                            keeps
+                                ? "# Written by v2v: the seed is in " SEED ".\n"
+                                  "datasource_list: [ NoCloud, None ]\n"
+                                  "# It names no network cards: the network "
+                                  "stays as it is.\n"
+                                  "network: {config: disabled}\n"
+                                : "# Written by v2v: the seed is in " SEED ".\n"
+                                  "datasource_list: [ NoCloud, None ]\n",
+                            0644, WHY, err) == -1)
+    return -1;
+  if (!keeps)
+    return 0;
+  return customize_finding (
+      c, V2V_INFORMATION, "guest.customize.network-kept", NULL,
+      "name its cards in the profile, or generalise the guest, to change that",
+      err,
+      "the profile names no network cards: cloud-init leaves the network "
+      "as it is");
+}
+
 int
 customize_linux_seed (struct customize *c, bool *ret_network,
                       struct v2v_error **err)
@@ -452,11 +494,7 @@ customize_linux_seed (struct customize *c, bool *ret_network,
       /* An older seed's would be applied by the new instance. */
       (!*ret_network && v2v_guest_remove_secret (c->g, SEED "/network-config",
                                                  WHY, err) == -1) ||
-      v2v_guest_mkdir (c->g, "/etc/cloud/cloud.cfg.d", 0755, err) == -1 ||
-      v2v_guest_write_text (c->g, "/etc/cloud/cloud.cfg.d/99-v2v-seed.cfg",
-                            "# Written by v2v: the seed is in " SEED ".\n"
-                            "datasource_list: [ NoCloud, None ]\n",
-                            0644, WHY, err) == -1 ||
+      write_ours (c, err) == -1 ||
       v2v_guest_remove (c->g, DISABLED, WHY, err) == -1)
     return -1;
   /* Its own module needs the tools of the distribution; files do as well. */

@@ -647,6 +647,34 @@ test_an_old_seeds_network_goes_when_the_profile_has_none (void **state)
   test_tmpdir_remove (dir);
 }
 
+/* A new instance without cards would get DHCP in place of the addresses that
+ * cloud-init wrote for this machine. */
+static void
+test_a_seed_without_cards_leaves_the_network_of_a_machine (void **state)
+{
+  static const char ours[] = "/etc/cloud/cloud.cfg.d/99-v2v-seed.cfg";
+  static const char kept[] = "\nnetwork: {config: disabled}\n";
+  static const char seed[] = "/var/lib/cloud/seed/nocloud/network-config";
+  char *dir = guest_tree_make (debian);
+
+  (void) state;
+  guest_tree_write (dir, "/usr/bin/cloud-init", "");
+  guest_tree_write (dir, "/etc/netplan/50-cloud-init.yaml",
+                    "network: {version: 2}\n");
+  /* An image that has never run. */
+  customize (dir, "{\"computer_name\": \"n\"}", "ubuntu", 22, NULL);
+  guest_tree_assert_lacks (dir, ours, kept);
+  guest_tree_write (dir, "/var/lib/cloud/data/instance-id", "i-1\n");
+  customize (dir, "{\"computer_name\": \"n\"}", "ubuntu", 22, NULL);
+  guest_tree_assert_has (dir, ours, kept);
+  assert_true (guest_tree_exists (dir, "/etc/netplan/50-cloud-init.yaml"));
+  /* What we wrote then does not keep a later profile's cards out. */
+  customize (dir, net_profile, "ubuntu", 22, NULL);
+  guest_tree_assert_lacks (dir, ours, kept);
+  guest_tree_assert_has (dir, seed, "192.0.2.5/24");
+  test_tmpdir_remove (dir);
+}
+
 static void
 test_cloud_init_that_is_not_wanted_is_kept_quiet (void **state)
 {
@@ -687,6 +715,8 @@ main (void)
     cmocka_unit_test (test_a_costly_hash_of_the_guest_is_not_computed),
     cmocka_unit_test (test_a_seed_locks_a_password_only_when_told_to),
     cmocka_unit_test (test_an_old_seeds_network_goes_when_the_profile_has_none),
+    cmocka_unit_test (
+        test_a_seed_without_cards_leaves_the_network_of_a_machine),
     cmocka_unit_test (test_cloud_init_that_is_not_wanted_is_kept_quiet),
   };
 
