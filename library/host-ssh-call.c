@@ -6,7 +6,9 @@
  * keys are set up before.
  *
  * Sources: ssh(1), ssh_config(5); about_PowerShell_exe for -EncodedCommand,
- * which is base64 of UTF-16LE.
+ * which is base64 of UTF-16LE.  -InputFormat None keeps PowerShell itself from
+ * reading standard input, which it else takes for $input (PowerShell's
+ * Executor.cs, ReadInputObjects; puppetlabs-powershell issue 6).
  */
 
 #include <config.h>
@@ -165,8 +167,8 @@ ssh_command (const char *verb, struct v2v_error **err)
   wide = r == 0 ? v2v_from_utf8 ("UTF-16LE", script.ptr, &len, NULL) : NULL;
   if (wide != NULL &&
       v2v_str_append (&out, "powershell.exe -NoProfile -NonInteractive "
-                            "-ExecutionPolicy Bypass -OutputFormat Text "
-                            "-EncodedCommand ") == 0 &&
+                            "-ExecutionPolicy Bypass -InputFormat None "
+                            "-OutputFormat Text -EncodedCommand ") == 0 &&
       ssh_base64 (&out, wide, len) == 0)
     return out.ptr;
   v2v_str_free (&out);

@@ -17,7 +17,7 @@ const BLOCK = 2 * 1024 * 1024;
 
 const command = process.env.SSH_ORIGINAL_COMMAND ?? '';
 fs.appendFileSync(path.join(state, 'commands'), command + '\n');
-const m = /^powershell\.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -OutputFormat Text -EncodedCommand ([A-Za-z0-9+/=]+)$/.exec(command);
+const m = /^powershell\.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -InputFormat None -OutputFormat Text -EncodedCommand ([A-Za-z0-9+/=]+)$/.exec(command);
 if (!m || command.length > 8191) {
     process.stderr.write('stand-in: not a command of ours\n');
     process.exit(1);

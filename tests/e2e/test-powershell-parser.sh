@@ -82,6 +82,15 @@ for firmware in bios efi; do
     done
 done
 
+# The scripts for hosts, which nothing of a machine goes into.
+mkdir hosts
+cp "$abs_top_srcdir"/library/host-*.ps1 hosts/
+node "${v8[@]}" "$tools/list-commands.mjs" "$modules" hosts/*.ps1 || fail "host scripts"
+for c in Get-VM Start-VM Stop-VM Remove-VM; do
+    for s in hosts/*.parsed; do grep -qF 'Hyper-V\'"$c" "$s" || fail "$s has no $c"; done
+done
+! cat hosts/*.parsed | grep -qiE 'invoke-expression|^iex$' || fail "a host script makes code"
+
 # The judge can say no: a script with one command more is noticed.
 mkdir broken
 sed "s/^\$data = @{/Remove-Item 'x'\r\n&/" bios/plain/new.ps1 > broken/more.ps1

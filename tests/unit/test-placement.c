@@ -130,6 +130,7 @@ test_capacity_is_a_limit_to_the_last_unit (void **state)
   need.memory_mib = 1;
   assert_int_equal (place (&s, &need, "b")->rating, 0);
 
+  v2v_place_clear (&s.ratings);
   site_init (&s);
   need = (struct v2v_place_need){ .disk_gib = 60 };
   s.known[1].used_disk_gib = 41;
@@ -137,6 +138,7 @@ test_capacity_is_a_limit_to_the_last_unit (void **state)
   s.known[1].used_disk_gib = 40;
   assert_true (place (&s, &need, "b")->rating > 0);
 
+  v2v_place_clear (&s.ratings);
   site_init (&s);
   need = (struct v2v_place_need){ .processors = 5 };
   s.hosts[1].processors = 4;
