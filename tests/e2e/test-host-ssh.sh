@@ -99,6 +99,28 @@ expect_status 7 v2v host check --library lib --deep hv
 v2v host show --json hv | jq -e --arg f "$folder" '.machines == [{name: $f, state: "unknown"}]
     and (.bases_there | length) == 1' >/dev/null || fail "show: $(v2v host show --json hv)"
 
+# A machine of the library goes there, is started and stopped, and comes back:
+# its folder is fetched, its base is there already.
+mkdir here
+jq --arg d "$here/here" '.hosts += [{name: "near", driver: "folder", path: $d, windows_path: "E:\\near"}]' \
+    hosts.json >more.json
+export V2V_HOSTS=$here/more.json
+rm -f "root/$base"
+v2v vm create --library lib -o made --disk disk/base --differencing web >/dev/null || fail "create"
+v2v vm move --library lib --to hv web >/dev/null || fail "move to the host"
+[ "$(v2v disk chain --json --search root/bases root/web/web-disk1.vhdx |
+    jq -r '.layers[0].parent_absolute_path')" = "D:\\VMs\\bases\\${base#bases/}" ] || fail "path of the parent"
+vm () { v2v vm "$@" --library lib --json web | jq -r '.machines[0].state'; }
+[ "$(vm state)" = unknown ] || fail "registered without a word"
+[ "$(vm start)" = running ] || fail "start: $(vm state)"
+expect_status 2 v2v vm move --library lib --to near web
+[ "$(vm stop --force)" = off ] || fail "stop"
+[ "$(jq .force state/machines.json)" = true ] || fail "the plug was not pulled"
+v2v vm move --library lib --to near web >/dev/null || fail "move back"
+[ ! -e root/web ] || fail "the folder is left on the host"
+[ "$(jq 'del(.force) | length' state/machines.json)" = 0 ] || fail "it is still registered: $(cat state/machines.json)"
+v2v compare --search here/bases base.vhdx here/web/web-disk1.vhdx >/dev/null || fail "contents after two moves"
+
 # What differs never was on a command line: as many commands as verbs.
 [ "$(sort -u state/commands | wc -l)" = "$(sort -u state/commands | cut -c1-400 | sort -u | wc -l)" ] ||
     fail "commands differ beyond their verbs"
