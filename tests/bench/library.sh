@@ -79,8 +79,9 @@ row () {
     done
     ours=$(grep -c "$5" "$dir/out-ours")
     theirs=$(grep -c "$5" "$dir/out-sqlite3")
-    [ "$ours" = "$theirs" ] && [ "$ours" -gt 1000 ] ||
+    if [ "$ours" != "$theirs" ] || [ "$ours" -lt 1000 ]; then
         die "$1: $ours objects, sqlite3 has $theirs"
+    fi
 }
 
 lib=$dir/lib many=
