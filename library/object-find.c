@@ -218,6 +218,20 @@ nearest_share (struct v2v_library *lib, const char *id, char **ret_name,
   return 0;
 }
 
+/* The newest first. */
+static int
+compare_newest (const void *va, const void *vb)
+{
+  const struct v2v_object *a = va, *b = vb;
+  const int r = compare_versions (b->release, a->release);
+
+  if (r != 0)
+    return r;
+  if (is_newer (b, a))
+    return 1;
+  return is_newer (a, b) ? -1 : strcmp (a->id, b->id);
+}
+
 int
 v2v_library_equivalent (struct v2v_library *lib, enum v2v_object_kind kind,
                         const char *family, const char *release,
@@ -237,26 +251,21 @@ v2v_library_equivalent (struct v2v_library *lib, enum v2v_object_kind kind,
 
   if (v2v_library_list (lib, &filter, &list, err) == -1)
     return -1;
-  for (size_t i = 0; i < list.len; ++i) {
-    const struct v2v_object *o = &list.ptr[i];
-    CLEANUP_FREE char *on = NULL;
-
-    if (!o->enabled) {
-      disabled++;
+  if (list.len > 0)
+    qsort (list.ptr, list.len, sizeof list.ptr[0], compare_newest);
+  for (size_t i = 0; i < list.len; ++i)
+    disabled += !list.ptr[i].enabled;
+  /* Where it lies is asked for the newest, and for others only as far as those
+   * before are on no share. */
+  for (size_t i = 0; best == NULL && i < list.len; ++i) {
+    if (!list.ptr[i].enabled)
       continue;
-    }
-    if (nearest_share (lib, o->id, &on, err) == -1)
+    if (nearest_share (lib, list.ptr[i].id, &share, err) == -1)
       return -1;
-    if (on == NULL) {
+    if (share != NULL)
+      best = &list.ptr[i];
+    else
       away++;
-      continue;
-    }
-    if (best == NULL || compare_versions (o->release, best->release) > 0 ||
-        (strcmp (o->release, best->release) == 0 && is_newer (o, best))) {
-      best = o;
-      free (share);
-      share = STEAL (on);
-    }
   }
   if (best == NULL)
     return v2v_fail (err, V2V_ERR_USAGE,
@@ -265,7 +274,7 @@ v2v_library_equivalent (struct v2v_library *lib, enum v2v_object_kind kind,
                      filter.kind, family, list.len, disabled, away);
   if (asprintf (ret_reason,
                 "'%s' %s, release '%s', on share '%s': the newest of %zu (%zu "
-                "disabled, %zu not complete on a share)",
+                "disabled, %zu newer not complete on a share)",
                 best->name, best->version, best->release, share, list.len,
                 disabled, away) == -1)
     return v2v_fail_nomem (err);
