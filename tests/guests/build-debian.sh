@@ -19,6 +19,8 @@
 #   --network    ifupdown (default), networkmanager, netplan, networkd: ens192
 #                with 00:50:56:76:32:76, 10.76.32.10/24, a gateway, a name
 #                server, an MTU of 1400 and a route
+#                cloud: cloud-init with netplan, and nothing configured: what
+#                the guest tells is who a seed says that it is
 #   --initramfs  initramfs-tools (default), dracut
 #   --modules    most (default); dep: only what a VMware machine needs, so
 #                that no driver of Hyper-V is in it
@@ -51,7 +53,7 @@ declare -A o=(
 declare -A values=(
     [suite]='[a-z]+' [firmware]='bios|uefi' [fallback]='yes|no'
     [storage]='ext4|lvm|btrfs|luks'
-    [network]='ifupdown|networkmanager|netplan|networkd'
+    [network]='ifupdown|networkmanager|netplan|networkd|cloud'
     [initramfs]='initramfs-tools|dracut' [modules]='most|dep'
     [names]='uuid|device' [controller]='pvscsi|lsilogic|sata|nvme'
     [broken]='no|initramfs' [data]='[0-9]+' [deleted]='[0-9]+'

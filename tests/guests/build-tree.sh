@@ -100,6 +100,14 @@ YAML
     in_guest systemctl enable systemd-networkd >/dev/null 2>&1
 }
 
+# As images for clouds are: cloud-init gives netplan what its seed says.  It
+# makes no locale, which this small system has no tools for.
+network_cloud () {
+    echo 'locale: false' >"$root/etc/cloud/cloud.cfg.d/90_small.cfg"
+    echo 'nameserver 10.76.32.53' >"$root/etc/resolv.conf"
+    in_guest systemctl enable systemd-networkd >/dev/null 2>&1
+}
+
 # ---- what the guest tells about itself ----
 
 # Before the login prompt it prints what the tests compare, between two lines
@@ -155,6 +163,34 @@ ExecStart=/usr/local/sbin/v2v-witness
 WantedBy=graphical.target multi-user.target
 UNIT
     in_guest systemctl enable v2v-witness >/dev/null 2>&1
+}
+
+# The same by a guest whose name and network are those of a seed: it tells them
+# when cloud-init has done its work.
+write_cloud_witness () {
+    cat >"$root/usr/local/sbin/v2v-witness" <<'WITNESS'
+#!/bin/sh
+timeout 300 cloud-init status --wait >/dev/null 2>&1
+tell () {
+    echo "v2v-witness begins"
+    echo "host: $(hostname)"
+    ip -br link | sed 's/^/link: /'
+    ip -4 -br addr | sed 's/^/addr: /'
+    ip -4 route | sed 's/^/route: /'
+    cloud-init status | sed 's/^/cloud-init: /'
+    echo "instance: $(cat /var/lib/cloud/data/instance-id 2>&1)"
+    echo "machine-id: $(cat /etc/machine-id)"
+    echo "time zone: $(readlink /etc/localtime)"
+    getent passwd admin | sed 's/^/user: /'
+    cat /var/lib/v2v-first-boot 2>/dev/null | sed 's/^/script: /'
+    systemctl --failed --plain --no-legend | sed 's/^/failed: /'
+    grep -hE 'WARNING|ERROR|Error:' /var/log/cloud-init.log | tail -n 20 |
+        cut -c 1-200 | sed 's/^/log: /'
+    echo "v2v-witness ends"
+}
+tell >/run/v2v-witness
+cat /run/v2v-witness >/dev/ttyS0
+WITNESS
 }
 
 write_fstab () {
@@ -217,6 +253,7 @@ DEFAULTS
     "network_$network"
     write_fstab
     write_witness
+    [ $network != cloud ] || write_cloud_witness
 }
 
 # ---- the initramfs ----
@@ -290,6 +327,7 @@ make_tree () {
         ifupdown) packages+=(ifupdown) ;;
         networkmanager) packages+=(network-manager) ;;
         netplan) packages+=(netplan.io) ;;
+        cloud) packages+=(cloud-init netplan.io) ;;
     esac
     case $storage in
         lvm) packages+=(lvm2) ;;

@@ -38,14 +38,17 @@ convert_guest () {
 
 # The arguments that make QEMU like Hyper-V's generation 1 (BIOS, first disk
 # on IDE) or 2 (UEFI without boot entries, SCSI).  The network card is another
-# model in another slot than VMware's, its address is kept.
-machine_arguments () { # GENERATION DISK
+# model in another slot than VMware's, its address is kept.  CD: an image.
+machine_arguments () { # GENERATION DISK [CD]
     local disk="if=none,id=disk,format=vhdx,file=$2,snapshot=on"
+    local cd="if=none,id=cd,format=raw,readonly=on,media=cdrom,file=${3-}"
     machine=(-netdev "user,id=net,restrict=on")
     if [ "$1" = 1 ]; then
         machine+=(-machine pc -drive "$disk"
             -device "ide-hd,bus=ide.0,unit=0,drive=disk"
             -device "e1000,netdev=net,mac=$mac,addr=0x1a,romfile=")
+        [ -z "${3-}" ] || machine+=(-drive "$cd"
+            -device "ide-cd,bus=ide.1,unit=0,drive=cd")
         return
     fi
     requires test -e "$firmware_code"
@@ -56,8 +59,10 @@ machine_arguments () { # GENERATION DISK
         -device "${scsi-virtio-scsi-pci}" -drive "$disk"
         -device "scsi-hd,drive=disk"
         -device "e1000e,netdev=net,mac=$mac,addr=0x15,romfile=")
+    [ -z "${3-}" ] || machine+=(-drive "$cd" -device "scsi-cd,drive=cd")
 }
 mac=00:50:56:76:32:76
+guest_name=v2v-debian
 firmware_code=/usr/share/OVMF/OVMF_CODE_4M.fd
 
 # boots NAME SECONDS QEMU-ARGUMENT...: starts a machine (software emulation)
@@ -79,7 +84,7 @@ boots () {
         <&7 >"$name.serial" 2>"$name.qemu" &
     qemu=$!
     for ((i = 0; i < limit; i++)); do
-        if grep -aq 'v2v-debian login:' "$name.serial" &&
+        if grep -aq "$guest_name login:" "$name.serial" &&
                grep -aq 'v2v-witness ends' "$name.serial"; then
             status=0
             break
