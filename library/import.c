@@ -30,6 +30,8 @@ struct job {
   struct lib_intent intent;
   bool raced; /* another process brought the same content meanwhile */
   struct lib_replaced replaced;
+  struct v2v_library_set set;    /* of the last object */
+  struct lib_document *document; /* what it is, if it is one */
 };
 
 static void
@@ -39,6 +41,7 @@ job_clear (struct job *job)
   lib_strings_clear (&job->paths);
   lib_share_clear (&job->share);
   free (job->replaced.kept_by);
+  lib_document_free (job->document);
 }
 
 /* ---- names in the share ---- */
@@ -312,7 +315,7 @@ insert_rows (struct job *job, struct v2v_error **err)
             job->opts->relations[i].label ? job->opts->relations[i].label : "",
             job->opts->relations[i].to, err) == -1)
       return -1;
-  if (lib_set_in_transaction (job->lib, last->id, &job->opts->set, err) == -1)
+  if (lib_set_in_transaction (job->lib, last->id, &job->set, err) == -1)
     return -1;
   for (size_t i = 0; i < job->items.len; ++i)
     if ((!job->items.ptr[i].known || i + 1 == job->items.len) &&
@@ -426,9 +429,14 @@ run (struct job *job, struct v2v_import_result *ret, struct v2v_error **err)
   job->copy.progress = job->opts->progress;
   job->copy.progress_arg = job->opts->progress_arg;
   job->copy.cancel = job->opts->cancel;
-  if (job->opts->set.name != NULL) {
+  job->set = job->opts->set;
+  if (lib_document_read (job->lib, last, &job->document, err) == -1)
+    return -1;
+  if (job->document != NULL)
+    lib_document_fields (job->document, &job->set);
+  if (job->set.name != NULL) {
     free (last->name);
-    last->name = strdup (job->opts->set.name);
+    last->name = strdup (job->set.name);
     if (last->name == NULL)
       return v2v_fail_nomem (err);
   }

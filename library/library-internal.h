@@ -392,6 +392,16 @@ int lib_insert_item (struct v2v_library *lib, const struct lib_item *item,
 int lib_insert_location (struct v2v_library *lib, const char *share,
                          const char *path, const char *id, size_t seq,
                          uint64_t size, int64_t mtime, struct v2v_error **err);
+/* import-document.c: an item that is an XML document gets the relations that it
+ * speaks of (V2V_ERR_MISMATCH: one is not there); *RET stays NULL for others. */
+struct lib_document;
+int lib_document_read (struct v2v_library *lib, struct lib_item *item,
+                       struct lib_document **ret, struct v2v_error **err);
+/* Fields that are not said in SET; borrowed. */
+void lib_document_fields (const struct lib_document *d,
+                          struct v2v_library_set *set);
+void lib_document_free (struct lib_document *d); /* accepts NULL */
+
 /* Digests and identity of the item INDEX; is it known?  PARENT: the object
  * that a differencing disk is on, or NULL: by the identifier it looks for. */
 int lib_identify (struct v2v_library *lib, lib_items *items, size_t index,

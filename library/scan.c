@@ -355,9 +355,22 @@ forget (struct scan *s, const lib_strings *paths)
   }
 }
 
+/* What a document says of itself. */
 static int
-insert (struct scan *s, lib_items *items, lib_strings *paths,
-        struct v2v_error **err)
+set_fields (struct scan *s, const struct lib_item *item,
+            const struct lib_document *document, struct v2v_error **err)
+{
+  struct v2v_library_set set = { .name = NULL };
+
+  if (document == NULL)
+    return 0;
+  lib_document_fields (document, &set);
+  return lib_set_in_transaction (s->lib, item->id, &set, err);
+}
+
+static int
+insert_items (struct scan *s, lib_items *items, lib_strings *paths,
+              const struct lib_document *document, struct v2v_error **err)
 {
   size_t seq = 0;
 
@@ -375,6 +388,7 @@ insert (struct scan *s, lib_items *items, lib_strings *paths,
      * object for it, and the file stays what it is. */
     if (!item->known && (lib_insert_item (s->lib, item, items, s->share->id,
                                           paths->ptr + seq, err) == -1 ||
+                         set_fields (s, item, document, err) == -1 ||
                          lib_meta_note (s->lib, item->id, err) == -1)) {
       v2v_catalogue_rollback (s->lib->cat);
       return -1;
@@ -384,7 +398,22 @@ insert (struct scan *s, lib_items *items, lib_strings *paths,
   return v2v_catalogue_commit (s->lib->cat, err);
 }
 
-/* 1: done with it; 0: its parent is not here yet. */
+static int
+insert (struct scan *s, lib_items *items, lib_strings *paths,
+        struct v2v_error **err)
+{
+  struct lib_document *document = NULL;
+  int r = 0;
+
+  if (items->len == 1)
+    r = lib_document_read (s->lib, &items->ptr[0], &document, err);
+  if (r == 0)
+    r = insert_items (s, items, paths, document, err);
+  lib_document_free (document);
+  return r;
+}
+
+/* 1: done with it; 0: what it needs is not here yet. */
 static int
 take_in (struct scan *s, const char *path, struct v2v_error **err)
 {
@@ -469,7 +498,9 @@ look_at_new (struct scan *s, struct v2v_error **err)
   for (size_t i = 0; i < s->found.len; ++i)
     if (!s->done[i] &&
         tell (s, "ignored", NULL, s->found.ptr[i],
-              "the parent of this disk is not in the library", err) == -1)
+              "what it needs (a disk its parent, a template its disks) is not "
+              "in the library",
+              err) == -1)
       return -1;
   return 0;
 }

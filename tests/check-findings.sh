@@ -16,7 +16,7 @@ twice=$(printf '%s\n' "$documented" | uniq -d)
 words=$(printf '%s\n' "$documented" | sed 's/\..*//' | sort -u | paste -sd '|')
 used=$(grep -hoE "\"($words)\.[a-z0-9]+[a-z0-9.-]*\"" \
     formats/*.c inject/*.c library/*.c convert/*.c | tr -d '"' |
-    grep -vxE 'device\.map|disk\.vmdk|library\.json|snapshot\.action|vmx\.encryptiontype|memory\.(dynamic|priority|buffer-percent|[a-z-]*-mib)' | sort -u)
+    grep -vxE 'device\.map|disk\.(sys|vhdx|vmdk)|hardware\.(generation|(firmware|memory|processor|security)\.[a-z-]*)|library\.json|snapshot\.action|vmx\.encryptiontype|memory\.(dynamic|priority|buffer-percent|[a-z-]*-mib)' | sort -u)
 [ "$(printf '%s\n' "$used" | wc -l)" -gt 100 ] || fail "ids are not found"
 
 missing=$(comm -23 <(printf '%s\n' "$used") <(printf '%s\n' "$documented"))

@@ -99,3 +99,25 @@ v2v library add-share old --name old >/dev/null
 v2v library refresh >/dev/null
 v2v library show "$id" --json | jq 'del(.locations)' | diff was.json - ||
     fail "what comes back is not what was"
+
+# A template that comes in as a file needs what it names, and is called as it
+# calls itself.
+v2v profile create hardware --name small --set memory.startup-mib=1024 \
+    -o hw.xml >/dev/null
+v2v template create --name web --computer-name 'web-##' \
+    --set hardware-profile.name=small -o file.xml >/dev/null
+expect_status 7 v2v library import file.xml
+[[ $out == *"its hardware-profile: no object of the library is called 'small'"* ]] ||
+    fail "$out"
+cp file.xml old/
+v2v library refresh --json >refresh.json
+jq -e '.items[] | select(.message != null) | .message |
+    startswith("what it needs")' refresh.json >/dev/null ||
+    fail "$(cat refresh.json)"
+v2v library import hw.xml >/dev/null
+v2v library refresh >/dev/null
+[ "$(v2v library show vm-template/web --json |
+    jq -r '.uses[0] | .role, .name' | paste -sd' ')" = "hardware-profile small" ] ||
+    fail "$(v2v library show vm-template/web)"
+sed 's/web-##/shop-##/; s/<vm-template/<vm-template oops="1"/' file.xml >bad.xml
+expect_status 3 v2v library import bad.xml

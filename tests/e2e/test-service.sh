@@ -97,10 +97,13 @@ expect_status 2 v2v service validate --library lib --set DOMAIN=lab.test bad.xml
 echo "$out" | grep -q "tier db: no object of the library is called" || fail "$out"
 # What a machine would fail at is told before the first one is made.
 sed 's/<vm-template name="web"/<hardware-profile name="broken"\/>&/' shop.xml >bad.xml
-sed 's/"small" generation="2"/"broken" generation="1"/; s/<memory/<security tpm="true"\/>&/' hw.xml >broken.xml
+sed 's/"small"/"broken"/' hw.xml >broken.xml
 v2v library import --kind hardware-profile --name broken broken.xml >/dev/null
+sed 's/"small" generation="2"/"broken" generation="1"/; s/<memory/<security tpm="true"\/>&/' \
+    hw.xml >lib/share/hardware-profile/broken.xml
 expect_status 3 v2v service deploy --set DOMAIN=lab.test -o out bad.xml
 [ ! -e out ] || fail "something was made: $out"
+cp broken.xml lib/share/hardware-profile/broken.xml
 sed 's/instances="2"/instances="9"/' shop.xml >bad.xml
 expect_status 3 v2v service validate bad.xml
 

@@ -289,15 +289,19 @@ unsigned
 library_test_count_files (const char *dir)
 {
   CLEANUP_FREE char *share = library_test_path (dir, "lib/share");
+  CLEANUP_FREE char *second = library_test_path (dir, "second");
 
   nr_files = nr_descriptions = 0;
   assert_int_equal (nftw (share, count, 8, FTW_PHYS), 0);
+  if (access (second, F_OK) == 0)
+    assert_int_equal (nftw (second, count, 8, FTW_PHYS), 0);
   return nr_files;
 }
 
-/* The description of O beside its files says what the catalogue says. */
+/* The description of O in the folder SHARE says what the catalogue says. */
 static void
-check_description (const char *dir, const struct v2v_object *o)
+check_description (const char *dir, const char *share,
+                   const struct v2v_object *o)
 {
   CLEANUP_FREE char *path = NULL;
   CLEANUP_FREE char *text = NULL;
@@ -305,7 +309,7 @@ check_description (const char *dir, const struct v2v_object *o)
   struct v2v_json *j;
   size_t len;
 
-  if (asprintf (&path, "%s/lib/share/.v2v/meta/%s.json", dir, o->id) == -1)
+  if (asprintf (&path, "%s/%s/.v2v/meta/%s.json", dir, share, o->id) == -1)
     fail_msg ("out of memory");
   text = test_read_file (path, &len);
   j = v2v_json_parse (text, len, path, &err);
@@ -321,7 +325,8 @@ check_description (const char *dir, const struct v2v_object *o)
   v2v_json_free (j);
 }
 
-/* How many there are to be in DIR/lib/share; each is looked at. */
+/* How many there are to be in DIR/lib/share and DIR/second; each is looked
+ * at. */
 static unsigned
 check_descriptions (struct v2v_library *lib, const char *dir)
 {
@@ -332,14 +337,18 @@ check_descriptions (struct v2v_library *lib, const char *dir)
   assert_ok (v2v_library_list (lib, NULL, &list, &err), err);
   for (size_t i = 0; i < list.len; ++i) {
     CLEANUP_OBJECT struct v2v_object o = { 0 };
-    bool here = false;
+    bool first = false, second = false;
 
     assert_ok (v2v_library_object (lib, list.ptr[i].id, &o, &err), err);
-    for (size_t k = 0; k < o.nr_locations; ++k)
-      here |= strcmp (o.locations[k].share, "share") == 0;
-    if (here)
-      check_description (dir, &o);
-    n += here;
+    for (size_t k = 0; k < o.nr_locations; ++k) {
+      first |= strcmp (o.locations[k].share, "share") == 0;
+      second |= strcmp (o.locations[k].share, "second") == 0;
+    }
+    if (first)
+      check_description (dir, "lib/share", &o);
+    if (second)
+      check_description (dir, "second", &o);
+    n += first + second;
   }
   return n;
 }

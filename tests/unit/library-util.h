@@ -36,7 +36,8 @@ char *library_test_import (struct v2v_library *lib, const char *path,
                            bool known);
 /* Nothing is bad, nothing is left over, no file is without a row. */
 void library_test_is_whole (struct v2v_library *lib, const char *dir);
-/* Files in DIR/lib/share that are not ours own. */
+/* Files in DIR/lib/share, and DIR/second if there is one, that are not our
+ * own. */
 unsigned library_test_count_files (const char *dir);
 
 #endif /* LIBRARY_UTIL_H */

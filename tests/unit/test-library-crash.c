@@ -21,6 +21,8 @@
 #include <sqlite3.h>
 
 #include "formats/core/cleanup.h"
+#include "formats/core/text.h"
+#include "library/base.h"
 #include "library-util.h"
 
 /* Die at the step STOP_AT; 0: never.  Every step counts twice: before and
@@ -331,6 +333,190 @@ test_taking_back_may_be_killed_as_well (void **state)
   test_tmpdir_remove (dir);
 }
 
+/* ---- anything, killed anywhere ---- */
+
+#define NR_SOURCES 5
+/* Operations of one process. */
+#define NR_OPERATIONS 5
+
+static unsigned random_state;
+
+static unsigned
+random_below (unsigned n)
+{
+  random_state = random_state * 1103515245U + 12345U;
+  return (random_state >> 16) % n;
+}
+
+/* Any object, or a disk that is on another one; its id, or NULL. */
+static char *
+any_object (struct v2v_library *lib, bool child)
+{
+  CLEANUP_OBJECTS struct v2v_objects list = { 0 };
+  size_t first;
+
+  if (v2v_library_list (lib, NULL, &list, NULL) == -1)
+    _exit (5);
+  first = list.len ? random_below ((unsigned) list.len) : 0;
+  for (size_t i = 0; i < list.len; ++i) {
+    const char *id = list.ptr[(first + i) % list.len].id;
+    CLEANUP_OBJECT struct v2v_object o = { 0 };
+
+    if (!child)
+      return strdup (id);
+    if (v2v_library_object (lib, id, &o, NULL) == -1)
+      _exit (6);
+    for (size_t k = 0; k < o.nr_uses; ++k)
+      if (strcmp (o.uses[k].role, "parent") == 0)
+        return strdup (id);
+  }
+  return NULL;
+}
+
+/* Sources lie beside the library: a chain of three disks, a machine, a file. */
+static int
+bring_in (struct v2v_library *lib, const char *dir, struct v2v_error **err)
+{
+  static const char *const names[NR_SOURCES] = { "0.vhd", "1.vhd", "2.vhd",
+                                                 "web", "keep.sh" };
+  CLEANUP_FREE char *path =
+      library_test_path (dir, names[random_below (NR_SOURCES)]);
+  const struct v2v_import_opts opts = { .threads = 1 };
+  struct v2v_import_result r = { 0 };
+  const int ret = v2v_library_import (lib, path, &opts, &r, err);
+
+  v2v_import_result_clear (&r);
+  return ret;
+}
+
+static int
+shorten (struct v2v_library *lib, struct v2v_error **err)
+{
+  CLEANUP_FREE char *id = any_object (lib, true);
+  const struct v2v_base_opts opts = { .copy = { .threads = 1 } };
+  struct v2v_base_result r = { 0 };
+  const int ret = id == NULL ? 0
+                  : random_below (2)
+                      ? v2v_base_flatten (lib, id, &opts, &r, err)
+                      : v2v_base_merge (lib, id, &opts, &r, err);
+
+  v2v_base_result_clear (&r);
+  return ret;
+}
+
+static int
+one_operation (struct v2v_library *lib, const char *dir, struct v2v_error **err)
+{
+  const unsigned what = random_below (10);
+  CLEANUP_FREE char *id = any_object (lib, false);
+  const struct v2v_library_set set = { .owner = random_below (2) ? "ann" : "bo",
+                                       .add_tags = "x,y",
+                                       .remove_tags = "z" };
+  const struct v2v_upkeep_opts opts = { .threads = 1 };
+  struct v2v_upkeep_result r;
+
+  if (id == NULL || what < 4)
+    return bring_in (lib, dir, err);
+  switch (what) {
+  case 4:
+    return v2v_library_set (lib, id, &set, err);
+  case 5:
+    return v2v_library_copy (lib, id, "second", &opts, err);
+  case 6:
+    return v2v_library_remove (lib, id, false, err);
+  case 7:
+    return v2v_base_gc (lib, 0, &opts, NULL, NULL, &r, err);
+  case 8:
+    return v2v_library_repair (lib, &opts, NULL, NULL, &r, err);
+  default:
+    return shorten (lib, err);
+  }
+}
+
+static void
+anything (struct v2v_library *lib, const char *dir)
+{
+  for (unsigned i = 0; i < NR_OPERATIONS; ++i) {
+    struct v2v_error *err = NULL;
+
+    /* What cannot be done at this moment: a parent is missing, something is
+     * needed, there is no chain. */
+    if (one_operation (lib, dir, &err) == -1 &&
+        v2v_error_code (err) != V2V_ERR_USAGE &&
+        v2v_error_code (err) != V2V_ERR_MISMATCH) {
+      fprintf (stderr, "%s\n", v2v_error_message (err));
+      _exit (4);
+    }
+    v2v_error_free (err);
+  }
+}
+
+/* Every disk reads as it did when it came. */
+static void
+check_contents (struct v2v_library *lib)
+{
+  const struct v2v_library_filter disks = { .kind = "disk" };
+  CLEANUP_OBJECTS struct v2v_objects list = { 0 };
+  struct v2v_error *err = NULL;
+
+  assert_ok (v2v_library_list (lib, &disks, &list, &err), err);
+  for (size_t i = 0; i < list.len; ++i) {
+    struct v2v_image *img = v2v_library_open_disk (lib, list.ptr[i].id, &err);
+    struct v2v_disk_digest *d;
+    char hex[2 * V2V_SHA256_SIZE + 1];
+
+    assert_ptr (img, err);
+    d = v2v_image_digest (img, NULL, &err);
+    assert_ptr (d, err);
+    v2v_hex (d->root, sizeof d->root, hex);
+    assert_string_equal (list.ptr[i].content + strlen ("sha256-2m:"), hex);
+    v2v_disk_digest_free (d);
+    v2v_image_close (img);
+  }
+}
+
+static void
+test_whatever_is_killed_at_a_random_step_leaves_a_whole_library (void **state)
+{
+  char *dir = test_tmpdir ();
+  struct v2v_library *lib = library_test_new (dir);
+  CLEANUP_FREE char *second = library_test_path (dir, "second");
+  char *disks[3];
+  const unsigned rounds = stride () == 1 ? 2000 : 150;
+  struct v2v_error *err = NULL;
+  unsigned killed = 0;
+
+  (void) state;
+  assert_int_equal (mkdir (second, 0777), 0);
+  assert_ok (v2v_library_add_share (lib, second, NULL, &err), err);
+  v2v_library_close (lib);
+  for (unsigned i = 0; i < 3; ++i) {
+    char name[8];
+
+    snprintf (name, sizeof name, "%u.vhd", i);
+    disks[i] =
+        library_test_disk (dir, name, "vhd", i + 1, i ? disks[i - 1] : NULL);
+  }
+  free (library_test_file (dir, "keep.sh", "kept"));
+  (void) one_machine (dir);
+  for (unsigned i = 0; i < rounds; ++i) {
+    unsigned long n;
+
+    random_state = i;
+    n = 1 + random_below (i % 2 ? 1500 : 300);
+    killed += !try_it (dir, anything, dir, n);
+    lib = library_test_open (dir); /* takes back what is unfinished */
+    library_test_is_whole (lib, dir);
+    if (i % 16 == 0)
+      check_contents (lib);
+    v2v_library_close (lib);
+  }
+  assert_true (killed > rounds / 4);
+  for (unsigned i = 0; i < 3; ++i)
+    free (disks[i]);
+  test_tmpdir_remove (dir);
+}
+
 static int
 set_up (void **state)
 {
@@ -349,6 +535,8 @@ main (void)
     cmocka_unit_test (
         test_a_removal_that_is_killed_anywhere_is_done_or_not_begun),
     cmocka_unit_test (test_taking_back_may_be_killed_as_well),
+    cmocka_unit_test (
+        test_whatever_is_killed_at_a_random_step_leaves_a_whole_library),
   };
 
   return cmocka_run_group_tests (tests, set_up, NULL);
