@@ -14,6 +14,7 @@
 
 /* clang-format off */
 static const struct v2v_command *const verbs[] = {
+  &lib_cmd_acl,
   &lib_cmd_add_share,
   &lib_cmd_copy,
   &lib_cmd_export,

@@ -122,6 +122,7 @@ int lib_print_upkeep (struct cli *cli, struct v2v_json *o,
 int lib_start_progress (struct cli *cli, struct lib_args *a,
                         struct v2v_error **err);
 
+extern const struct v2v_command lib_cmd_acl;
 extern const struct v2v_command lib_cmd_add_share;
 extern const struct v2v_command lib_cmd_copy;
 extern const struct v2v_command lib_cmd_export;

@@ -214,6 +214,7 @@ fill_document (struct v2v_library *lib, const char *id,
   size_t len;
 
   if (v2v_library_object (lib, id, &o, err) == -1 ||
+      lib_need (lib, o.name_space, V2V_ROLE_DEPLOY, o.name, err) == -1 ||
       refuse_disabled (&o, err) == -1)
     return -1;
   text = v2v_library_read_text (lib, id, V2V_DOCUMENT_MAX_BYTES, &len, err);
@@ -367,6 +368,8 @@ fill_base (struct v2v_library *lib, const char *id, struct deploy_base *b,
            struct v2v_error **err)
 {
   if (v2v_library_object (lib, id, &b->object, err) == -1 ||
+      lib_need (lib, b->object.name_space, V2V_ROLE_DEPLOY, b->object.name,
+                err) == -1 ||
       refuse_disabled (&b->object, err) == -1)
     return -1;
   if (b->object.kind != V2V_OBJECT_DISK)

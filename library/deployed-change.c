@@ -340,8 +340,14 @@ v2v_deployed_remove (struct v2v_library *lib, const char *id, bool files,
                      struct v2v_error **err)
 {
   CLEANUP_DEPLOYED struct v2v_deployed m = { 0 };
+  CLEANUP_FREE char *name_space = NULL;
 
   if (v2v_deployed_find (lib, id, &m, err) == -1 ||
+      lib_lookup (lib, &name_space, err,
+                  "SELECT namespace FROM object WHERE id = ?", m.vm_template,
+                  V2V_QUERY_END) == -1 ||
+      lib_need_owner (lib, m.owner, name_space ? name_space : "", m.name,
+                      err) == -1 ||
       refuse_busy (lib, m.id, err) == -1)
     return -1;
   if (files && m.host[0] != '\0')

@@ -476,7 +476,9 @@ start (struct job *job, struct v2v_library *lib,
 {
   job->lib = lib;
   job->opts = opts;
-  if (check_fields (&opts->set, err) == -1)
+  if (check_fields (&opts->set, err) == -1 ||
+      lib_need (lib, opts->set.name_space ? opts->set.name_space : "",
+                V2V_ROLE_AUTHOR, "the new object", err) == -1)
     return -1;
   return lib_find_share (lib, opts->share, &job->share, err);
 }

@@ -16,6 +16,7 @@
 struct v2v_library {
   char *dir; /* absolute */
   struct v2v_catalogue *cat;
+  struct lib_access *access; /* NULL until it is needed */
 };
 
 static inline void
@@ -245,6 +246,26 @@ int lib_kept_by (struct v2v_library *lib, const char *old, char **ret,
 int lib_replace_in_transaction (struct v2v_library *lib, const char *old_id,
                                 const char *new_id, struct lib_replaced *ret,
                                 struct v2v_error **err);
+/* ---- access.c ---- */
+
+struct lib_access;
+/* Who we are, and what was granted: before a query that streams. */
+int lib_access_load (struct v2v_library *lib, struct v2v_error **err);
+void lib_access_free (struct lib_access *a); /* accepts NULL */
+/* Be another user, who is no author by himself; for tests. */
+int lib_access_as (struct v2v_library *lib, const char *user,
+                   const char *const *groups, struct v2v_error **err);
+/* V2V_ERR_USAGE unless we have ROLE; WHAT begins the message. */
+int lib_need (struct v2v_library *lib, const char *name_space,
+              enum v2v_role role, const char *what, struct v2v_error **err);
+/* The same for the namespace of the object ID. */
+int lib_need_object (struct v2v_library *lib, const char *id,
+                     enum v2v_role role, const char *what,
+                     struct v2v_error **err);
+/* What OWNER made is his own; for others: author. */
+int lib_need_owner (struct v2v_library *lib, const char *owner,
+                    const char *name_space, const char *what,
+                    struct v2v_error **err);
 
 /* ---- object-set.c: in a transaction ---- */
 

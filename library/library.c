@@ -282,6 +282,7 @@ v2v_library_init (const char *dir, const char *name, const char *catalogue,
       write_config (path, catalogue, err) == 0)
     r = name != NULL ? registry_add (name, path, err) : 0;
   v2v_catalogue_close (lib.cat);
+  lib_access_free (lib.access);
   return r;
 }
 
@@ -394,6 +395,7 @@ v2v_library_close (struct v2v_library *lib)
   if (lib == NULL)
     return;
   v2v_catalogue_close (lib->cat);
+  lib_access_free (lib->access);
   free (lib->dir);
   free (lib);
 }

@@ -253,6 +253,36 @@ int v2v_library_equivalent (struct v2v_library *lib, enum v2v_object_kind kind,
                             const char *name_space, char **ret_id,
                             char **ret_reason, struct v2v_error **err);
 
+/* ---- who may do what ---- */
+
+/* In a namespace; each includes those before it.  READ sees its objects,
+ * DEPLOY makes machines and services of them, AUTHOR changes them.  A
+ * namespace in which nobody was granted anything is open to all; root and the
+ * owner of the library's folder are authors everywhere. */
+enum v2v_role {
+  V2V_ROLE_NONE,
+  V2V_ROLE_READ,
+  V2V_ROLE_DEPLOY,
+  V2V_ROLE_AUTHOR,
+};
+const char *v2v_role_name (enum v2v_role role);
+bool v2v_role_parse (const char *s, enum v2v_role *ret); /* not "none" */
+/* What who runs this process may do. */
+int v2v_library_role (struct v2v_library *lib, const char *name_space,
+                      enum v2v_role *ret, struct v2v_error **err);
+/* SUBJECT: "user:NAME", "group:NAME" or "*"; needs AUTHOR. */
+int v2v_library_grant (struct v2v_library *lib, const char *name_space,
+                       const char *subject, enum v2v_role role,
+                       struct v2v_error **err);
+int v2v_library_revoke (struct v2v_library *lib, const char *name_space,
+                        const char *subject, struct v2v_error **err);
+/* Called for each, by namespace and subject; nonzero stops. */
+typedef int v2v_grant_fn (void *arg, const char *name_space,
+                          const char *subject, enum v2v_role role,
+                          struct v2v_error **err);
+int v2v_library_grants (struct v2v_library *lib, v2v_grant_fn *fn, void *arg,
+                        struct v2v_error **err);
+
 /* ---- import ---- */
 
 struct v2v_import_opts {

@@ -213,6 +213,8 @@ v2v_library_each (struct v2v_library *lib,
                       "lower (name), name, kind, created, id",
                       w.sql.ptr ? w.sql.ptr : "") == -1)
     return v2v_fail_nomem (err);
+  if (lib_access_load (lib, err) == -1)
+    return -1;
   q = v2v_query_stream (lib->cat, sql.ptr, err);
   if (q == NULL)
     return -1;
@@ -220,8 +222,13 @@ v2v_library_each (struct v2v_library *lib,
     v2v_query_text (q, w.values[i]);
   while ((r = v2v_query_step (q, err)) == 1) {
     struct v2v_object o;
+    enum v2v_role role;
 
     lib_borrow_object (q, &o);
+    if (v2v_library_role (lib, o.name_space, &role, err) == -1)
+      return -1;
+    if (role < V2V_ROLE_READ)
+      continue;
     r = fn (arg, &o, err);
     if (r != 0)
       return r;

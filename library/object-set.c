@@ -94,6 +94,9 @@ v2v_library_set (struct v2v_library *lib, const char *id,
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;
   if (v2v_library_object (lib, id, &o, err) == -1 ||
+      lib_need (lib, o.name_space, V2V_ROLE_AUTHOR, o.name, err) == -1 ||
+      (set->name_space != NULL &&
+       lib_need (lib, set->name_space, V2V_ROLE_AUTHOR, o.name, err) == -1) ||
       lib_set_in_transaction (lib, id, set, err) == -1 ||
       lib_meta_note (lib, id, err) == -1) {
     v2v_catalogue_rollback (lib->cat);
@@ -148,7 +151,8 @@ v2v_library_relate (struct v2v_library *lib, const char *id, const char *role,
 {
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;
-  if (lib_relate_in_transaction (lib, id, role, label, to, err) == -1 ||
+  if (lib_need_object (lib, id, V2V_ROLE_AUTHOR, "relating", err) == -1 ||
+      lib_relate_in_transaction (lib, id, role, label, to, err) == -1 ||
       lib_meta_note (lib, id, err) == -1) {
     v2v_catalogue_rollback (lib->cat);
     return -1;
@@ -339,6 +343,7 @@ v2v_library_remove (struct v2v_library *lib, const char *id, bool force,
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;
   if (v2v_library_object (lib, id, &o, err) == -1 ||
+      lib_need (lib, o.name_space, V2V_ROLE_AUTHOR, o.name, err) == -1 ||
       (!force && refuse_needed (lib, &o, err) == -1) ||
       lib_remove_in_transaction (lib, id, err) == -1) {
     v2v_catalogue_rollback (lib->cat);

@@ -407,6 +407,7 @@ v2v_library_object (struct v2v_library *lib, const char *id,
   CLEANUP_QUERY struct v2v_query *q = v2v_query_new (
       lib->cat, "SELECT " LIB_OBJECT_COLUMNS " FROM object WHERE id = ?", err);
   struct v2v_object row, o;
+  enum v2v_role role = V2V_ROLE_NONE;
   int r;
 
   if (q == NULL)
@@ -420,6 +421,12 @@ v2v_library_object (struct v2v_library *lib, const char *id,
   lib_borrow_object (q, &row);
   if (lib_copy_object (&row, &o, err) == -1)
     return -1;
+  if (v2v_library_role (lib, o.name_space, &role, err) == -1 ||
+      (role < V2V_ROLE_READ &&
+       lib_need (lib, o.name_space, V2V_ROLE_READ, id, err) == -1)) {
+    v2v_object_clear (&o);
+    return -1;
+  }
   if (read_tags (lib, &o, err) == 0 && read_locations (lib, &o, err) == 0 &&
       read_relations (lib,
                       "SELECT role, label, object.id, object.name, "

@@ -201,7 +201,8 @@ v2v_library_copy (struct v2v_library *lib, const char *id, const char *name,
   const struct v2v_copy_opts copy = copy_opts (opts ? opts : &defaults);
   int fd = -1, r = -1;
 
-  if (lib_find_share (lib, name, &share, err) == -1)
+  if (lib_need_object (lib, id, V2V_ROLE_AUTHOR, "a copy", err) == -1 ||
+      lib_find_share (lib, name, &share, err) == -1)
     return -1;
   fd = lib_share_fd (&share, err);
   if (fd == -1 || lib_find_places (lib, id, &places, err) == -1)
@@ -357,6 +358,9 @@ v2v_library_repair (struct v2v_library *lib, const struct v2v_upkeep_opts *opts,
 
   if (opts == NULL)
     opts = &defaults;
+  if (!opts->dry_run &&
+      lib_need (lib, "", V2V_ROLE_AUTHOR, "repair", err) == -1)
+    return -1;
   copy = copy_opts (opts);
   /* First what moved: its digest finds it, nothing has to be copied. */
   if (v2v_library_refresh (lib, NULL, opts, fn, arg, ret, err) == -1 ||
@@ -386,6 +390,8 @@ v2v_library_gc (struct v2v_library *lib, const struct v2v_upkeep_opts *opts,
   };
 
   memset (ret, 0, sizeof *ret);
+  if (lib_need (lib, "", V2V_ROLE_AUTHOR, "gc", err) == -1)
+    return -1;
   if (lib_recover (lib, opts != NULL && opts->force, &ret->nr_done,
                    &ret->nr_bad, err) == -1 ||
       v2v_library_shares (lib, &shares, err) == -1)

@@ -539,6 +539,9 @@ v2v_library_refresh (struct v2v_library *lib, const char *share,
   memset (ret, 0, sizeof *ret);
   if (opts == NULL)
     opts = &defaults;
+  if (!opts->dry_run &&
+      lib_need (lib, "", V2V_ROLE_AUTHOR, "refresh", err) == -1)
+    return -1;
   if (share != NULL) { /* its name is one */
     if (lib_find_share (lib, share, &one, err) == -1)
       return -1;

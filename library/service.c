@@ -13,6 +13,20 @@ typedef int runner (struct v2v_library *lib, const char *id,
                     const struct service_actions *actions,
                     struct v2v_error **err);
 
+/* What others deployed is changed by authors of its namespace. */
+static int
+check_owner (struct v2v_library *lib, const char *id, struct v2v_error **err)
+{
+  CLEANUP_SERVICE_ROW struct service_row row = { .id = NULL };
+  const char *name_space;
+
+  if (service_row_find (lib, id, &row, err) == -1)
+    return -1;
+  name_space = v2v_json_get_string (row.settings, "name_space");
+  return lib_need_owner (lib, row.owner, name_space ? name_space : "", row.name,
+                         err);
+}
+
 static int
 run_locked (struct v2v_library *lib, const char *id,
             const struct v2v_service_plan *plan, runner *run,
@@ -24,6 +38,9 @@ run_locked (struct v2v_library *lib, const char *id,
   struct service_act *act = NULL;
   int r;
 
+  if ((plan == NULL || plan->operation != V2V_SERVICE_DEPLOY) &&
+      check_owner (lib, id, err) == -1)
+    return -1;
   if (service_lock (lib, id, &lock, err) == -1)
     return -1;
   r = plan != NULL ? service_begin (lib, plan, err) : 0;

@@ -175,6 +175,8 @@ v2v_library_add_share (struct v2v_library *lib, const char *dir,
 
   if (fd == -1)
     return v2v_fail_errno (err, "%s", dir);
+  if (lib_need (lib, "", V2V_ROLE_AUTHOR, "add-share", err) == -1)
+    return -1;
   if (!v2v_is_valid_utf8 (path, strlen (path)))
     return v2v_fail (err, V2V_ERR_USAGE, "%s: the path is not UTF-8", dir);
   if (name != NULL &&

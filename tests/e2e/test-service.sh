@@ -198,3 +198,14 @@ remove web-01.lab.test" ] || fail "delete: $(cat log)"
 expect_status 2 v2v service show shop
 v2v library rm disk/base --force >/dev/null
 v2v library verify >/dev/null
+
+# Roles: who has none in the namespace of a template cannot make it a service.
+v2v library acl grant shop user:nobody-at-all deploy >/dev/null
+[ "$(v2v library acl --json | jq -r '.grants[] | "\(.namespace) \(.subject) \(.role)"')" = \
+    "shop user:nobody-at-all deploy" ] || fail "acl ls: $(v2v library acl)"
+expect_status 2 v2v library acl grant shop nobody-at-all deploy
+expect_status 2 v2v library acl grant shop user:x owner
+expect_status 2 v2v library acl revoke shop user:x
+expect_status 2 v2v library acl give
+v2v library acl revoke shop user:nobody-at-all >/dev/null
+[ "$(v2v library acl --json | jq '.grants | length')" = 0 ] || fail "revoke"
