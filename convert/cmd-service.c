@@ -18,6 +18,7 @@ static const struct v2v_command *const verbs[] = {
   &service_cmd_deploy,
   &service_cmd_ls,
   &service_cmd_plan,
+  &service_cmd_refresh,
   &service_cmd_resume,
   &service_cmd_rollback,
   &service_cmd_scale,
@@ -33,6 +34,9 @@ static const struct v2v_command *const verbs[] = {
 #define ROW_COUNT                                                              \
   { "count", OPT_COUNT, "TIER=N",                                              \
     "so many machines of that tier; may be given again" }
+#define ROW_HOSTS                                                              \
+  { "hosts", OPT_HOSTS, "FILE",                                                \
+    "send the machines to hosts of FILE, and start them there" }
 #define ROW_DRY_RUN                                                            \
   { "dry-run", OPT_DRY_RUN, NULL, "print the plan, and do nothing" }
 #define ROW_NAME { "name", OPT_NAME, "NAME", "name of the service" }
@@ -134,6 +138,9 @@ service_parse (struct cli *cli, struct service_args *a, struct v2v_error **err)
     case OPT_HAPROXY:
       a->haproxy = true;
       break;
+    case OPT_HOSTS:
+      a->opts.hosts_file = arg;
+      break;
     case OPT_LIBRARY:
       a->library = arg;
       break;
@@ -216,12 +223,14 @@ print_machines (const struct v2v_service_machines *machines)
     const struct v2v_service_machine *m = &machines->ptr[i];
     CLEANUP_FREE char *tier = cmd_printable (m->tier);
     CLEANUP_FREE char *name = cmd_printable (m->computer_name);
+    CLEANUP_FREE char *host = m->host != NULL ? cmd_printable (m->host) : NULL;
 
     if (i == 0)
-      printf ("%-16s %3s %6s  %-24s %-20s %s\n", "TIER", "NR", "DOMAIN", "NAME",
-              "ADDRESS", "STATE");
-    printf ("%-16s %3u %6u  %-24s %-20s %s\n", tier ? tier : "?", m->ordinal,
-            m->domain, name ? name : "?", m->address ? m->address : "-",
+      printf ("%-16s %3s %6s  %-24s %-20s %-12s %s\n", "TIER", "NR", "DOMAIN",
+              "NAME", "ADDRESS", "HOST", "STATE");
+    printf ("%-16s %3u %6u  %-24s %-20s %-12s %s\n", tier ? tier : "?",
+            m->ordinal, m->domain, name ? name : "?",
+            m->address ? m->address : "-", host ? host : "-",
             m->state ? m->state
             : m->id  ? "made"
                      : "new");
@@ -442,6 +451,7 @@ static const struct cmd_option deploy_options[] = {
   CMD_DEBUG,
   ROW_DRY_RUN,
   CMD_HELP,
+  ROW_HOSTS,
   CMD_JSON,
   ROW_LIBRARY,
   ROW_NAME,
@@ -457,6 +467,7 @@ static const struct cmd_option plan_options[] = {
   ROW_COUNT,
   CMD_DEBUG,
   CMD_HELP,
+  ROW_HOSTS,
   CMD_JSON,
   ROW_LIBRARY,
   ROW_NAME,
@@ -774,6 +785,48 @@ static const struct cmd_option show_options[] = {
   CMD_END
 };
 /* clang-format on */
+
+/* How the machines are now; 1 when one is not as it should be. */
+static int
+do_refresh (struct cli *cli, struct service_args *a, struct v2v_error **err)
+{
+  CLEANUP_SERVICE struct v2v_service s = { .id = NULL };
+  CLEANUP_JSON struct v2v_json *o = NULL;
+  size_t bad = 0;
+  int r = 0;
+
+  if (v2v_service_refresh (a->lib, cli->args[0], &s, &bad, err) == -1)
+    return -1;
+  if (cli->json) {
+    o = v2v_service_to_json (&s);
+    r = cmd_print_json (o, err);
+  }
+  else
+    print_machines (&s.machines);
+  return r == 0 && bad > 0 ? CMD_EXIT_DIFFERENT : r;
+}
+
+static int
+run_refresh (struct cli *cli, struct v2v_error **err)
+{
+  struct service_args a = { .library = NULL };
+  const int begun = begin (cli, &a, err);
+  const int r = begun == 0 ? do_refresh (cli, &a, err) : begun;
+
+  service_args_clear (&a);
+  return begun == 1 ? 0 : r;
+}
+
+const struct v2v_command service_cmd_refresh = {
+  .name = "service refresh",
+  .summary = "ask the hosts how the machines of a service are",
+  .synopsis = "[OPTION...] SERVICE",
+  .examples = "  v2v service refresh shop\n",
+  .options = plain_options,
+  .min_args = 1,
+  .max_args = 1,
+  .run = run_refresh,
+};
 
 const struct v2v_command service_cmd_ls = {
   .name = "service ls",

@@ -12,6 +12,7 @@ enum {
   OPT_COUNT = CMD_OPT_FIRST,
   OPT_DRY_RUN,
   OPT_HAPROXY,
+  OPT_HOSTS,
   OPT_LIBRARY,
   OPT_NAME,
   OPT_NAMESPACE,
@@ -47,6 +48,7 @@ extern const struct v2v_command service_cmd_delete;
 extern const struct v2v_command service_cmd_deploy;
 extern const struct v2v_command service_cmd_ls;
 extern const struct v2v_command service_cmd_plan;
+extern const struct v2v_command service_cmd_refresh;
 extern const struct v2v_command service_cmd_resume;
 extern const struct v2v_command service_cmd_rollback;
 extern const struct v2v_command service_cmd_scale;

@@ -23,10 +23,13 @@
 #include "inject/child.h"
 #include "inject/guest.h"
 #include "library/deploy.h"
+#include "library/machine-move.h"
 #include "library/service-internal.h"
 
 /* A script that says no time gets so much. */
 #define SCRIPT_SECONDS 600
+/* As long as a system takes that is asked to stop. */
+#define STOP_SECONDS 120
 /* How often somebody who waits for one looks whether he shall stop. */
 #define LOOK_MS         100
 #define MAX_ARGUMENTS   64
@@ -38,7 +41,17 @@ struct service_act {
   const struct v2v_service_opts *opts;
   struct v2v_document *template, *document; /* what machines are made after */
   char **values;
+  struct v2v_hosts hosts; /* none, if machines stay in folders */
 };
+
+static int64_t
+now_ms (void)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
 
 static const char *
 text (const struct v2v_json *j, const char *key)
@@ -175,18 +188,80 @@ static int
 act_remove (void *arg, const char *id, struct v2v_error **err)
 {
   struct service_act *a = arg;
+  CLEANUP_DEPLOYED struct v2v_deployed m = { 0 };
 
-  return v2v_deployed_remove (a->lib, id, true, err);
+  if (v2v_deployed_find (a->lib, id, &m, err) == -1)
+    return -1;
+  return m.host[0] != '\0' ? v2v_machine_remove (a->lib, &a->hosts, id, err)
+                           : v2v_deployed_remove (a->lib, id, true, err);
 }
 
-/* Machines in a folder are started by who takes them to a host. */
+/* ---- on hosts ---- */
+
 static int
-act_nothing (void *arg, const char *id, struct v2v_error **err)
+act_send (void *arg, const char *id, const char *host, struct v2v_error **err)
 {
-  (void) arg;
-  (void) id;
-  (void) err;
+  struct service_act *a = arg;
+  struct v2v_move_result result = { .from = NULL };
+
+  if (v2v_machine_move (a->lib, &a->hosts, id, host, &a->opts->copy, &result,
+                        err) == -1)
+    return -1;
+  v2v_move_result_clear (&result);
   return 0;
+}
+
+/* A machine in a folder is started by who takes it to a host. */
+static int
+act_start (void *arg, const char *id, struct v2v_error **err)
+{
+  struct service_act *a = arg;
+  CLEANUP_DEPLOYED struct v2v_deployed m = { 0 };
+  CLEANUP_HOST struct v2v_host_conn *c = NULL;
+  enum v2v_host_state state;
+
+  if (service_open_host (a->lib, &a->hosts, id, &m, &c, err) == -1)
+    return -1;
+  if (c == NULL)
+    return 0;
+  if (v2v_host_register (c, m.folder, err) == -1 ||
+      v2v_host_state (c, m.folder, &state, err) == -1)
+    return -1;
+  return state == V2V_HOST_RUNNING ? 0 : v2v_host_start (c, m.folder, err);
+}
+
+/* Asked first; after STOP_SECONDS its plug is pulled. */
+static int
+act_stop (void *arg, const char *id, struct v2v_error **err)
+{
+  struct service_act *a = arg;
+  const int64_t end = now_ms () + STOP_SECONDS * 1000;
+  const struct timespec pause = { .tv_nsec = LOOK_MS * 1000000L };
+  CLEANUP_DEPLOYED struct v2v_deployed m = { 0 };
+  CLEANUP_HOST struct v2v_host_conn *c = NULL;
+  enum v2v_host_state state;
+
+  if (service_open_host (a->lib, &a->hosts, id, &m, &c, err) == -1)
+    return -1;
+  if (c == NULL)
+    return 0;
+  if (v2v_host_state (c, m.folder, &state, err) == -1)
+    return -1;
+  if (state == V2V_HOST_OFF || state == V2V_HOST_ABSENT)
+    return 0;
+  if (v2v_host_stop (c, m.folder, false, err) == -1)
+    return -1;
+  for (;;) {
+    if (v2v_host_state (c, m.folder, &state, err) == -1)
+      return -1;
+    if (state != V2V_HOST_RUNNING)
+      return 0;
+    if (a->opts->copy.cancel != NULL && atomic_load (a->opts->copy.cancel))
+      return v2v_fail (err, V2V_ERR_INTERRUPTED, "stopped");
+    if (now_ms () >= end)
+      return v2v_host_stop (c, m.folder, true, err);
+    nanosleep (&pause, NULL);
+  }
 }
 
 /* ---- scripts ---- */
@@ -255,15 +330,6 @@ read_interpreter (const char *path, char line[MAX_INTERPRETER + 1],
   if (*blank != '\0')
     words[(*ret_nr)++] = blank;
   return 0;
-}
-
-static int64_t
-now_ms (void)
-{
-  struct timespec ts;
-
-  clock_gettime (CLOCK_MONOTONIC, &ts);
-  return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static int
@@ -454,6 +520,7 @@ service_act_free (struct service_act *a)
   v2v_document_free (a->template);
   v2v_document_free (a->document);
   v2v_guest_free_list (a->values);
+  v2v_hosts_clear (&a->hosts);
   free (a);
 }
 
@@ -467,6 +534,7 @@ service_act_new (struct v2v_library *lib, const struct service_row *row,
                                      ? next
                                      : v2v_json_get (row->settings, "current");
   struct service_act *a = calloc (1, sizeof *a);
+  bool acting;
 
   if (a == NULL) {
     v2v_fail_nomem (err);
@@ -477,6 +545,7 @@ service_act_new (struct v2v_library *lib, const struct service_row *row,
   a->opts = opts;
   a->template = service_template (state, err);
   if (a->template == NULL ||
+      service_load_hosts (lib, row->settings, &a->hosts, &acting, err) == -1 ||
       service_values (a->template, state, &a->values, err) == -1 ||
       (a->document = v2v_service_expand (a->template, a->values, err)) ==
           NULL) {
@@ -485,9 +554,10 @@ service_act_new (struct v2v_library *lib, const struct service_row *row,
   }
   *ret = (struct service_actions){
     .create = act_create,
+    .send = act_send,
     .remove = act_remove,
-    .start = act_nothing,
-    .stop = act_nothing,
+    .start = act_start,
+    .stop = act_stop,
     .script = act_script,
     .network = act_network,
     .arg = a,

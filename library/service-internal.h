@@ -11,6 +11,7 @@
  *   service-run.c        steps are done, or undone
  *   service-plan.c       what is planned
  *   service-act.c        what steps really do
+ *   service-host.c       which host, and how machines are there
  *   service-show.c       as JSON
  *   service.c            the operations
  */
@@ -19,6 +20,8 @@
 
 #include "formats/core/cleanup.h"
 #include "formats/core/text.h"
+#include "library/deploy.h"
+#include "library/hosts.h"
 #include "library/library-internal.h"
 #include "library/service.h"
 
@@ -164,6 +167,9 @@ struct service_actions {
   /* *RET_ID: of the new machine. */
   int (*create) (void *arg, const struct v2v_json *detail, char **ret_id,
                  struct v2v_error **err);
+  /* To its host; nothing happens when it is there. */
+  int (*send) (void *arg, const char *id, const char *host,
+               struct v2v_error **err);
   int (*remove) (void *arg, const char *id, struct v2v_error **err);
   int (*start) (void *arg, const char *id, struct v2v_error **err);
   int (*stop) (void *arg, const char *id, struct v2v_error **err);
@@ -218,6 +224,23 @@ void service_act_free (struct service_act *a); /* accepts NULL */
 /* Would the step "create" with DETAIL go well?  Nothing is written. */
 int service_act_try (struct service_act *a, const struct v2v_json *detail,
                      struct v2v_error **err);
+
+/* ---- service-host.c ---- */
+
+/* Give each machine that has neither id nor host a host. */
+int service_place (struct v2v_library *lib, const struct v2v_hosts *hosts,
+                   const char *service, const struct service_tiers *tiers,
+                   const char *name_space,
+                   struct v2v_service_machines *machines,
+                   struct v2v_error **err);
+/* The hosts of a service with these SETTINGS; none, unless it acts on any. */
+int service_load_hosts (struct v2v_library *lib,
+                        const struct v2v_json *settings, struct v2v_hosts *ret,
+                        bool *ret_acting, struct v2v_error **err);
+/* The machine ID and its host; *RET is NULL when it is in a folder. */
+int service_open_host (struct v2v_library *lib, const struct v2v_hosts *hosts,
+                       const char *id, struct v2v_deployed *ret_machine,
+                       struct v2v_host_conn **ret, struct v2v_error **err);
 
 /* ---- service-resolve.c ---- */
 

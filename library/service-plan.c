@@ -125,6 +125,8 @@ struct planning {
   struct v2v_service_machines old;
   struct service_row row; /* not for deploy */
   lib_strings reasons;
+  struct v2v_hosts hosts;
+  bool acting;
 };
 
 static void
@@ -136,6 +138,7 @@ planning_clear (struct planning *p)
   v2v_service_machines_clear (&p->old);
   service_row_clear (&p->row);
   lib_strings_clear (&p->reasons);
+  v2v_hosts_clear (&p->hosts);
 }
 
 void
@@ -321,6 +324,15 @@ set_place (struct planning *p, struct v2v_json *settings,
     return -1;
   place = v2v_json_new_object ();
   v2v_json_set_string (place, "output", path);
+  if (p->opts->hosts_file != NULL) {
+    CLEANUP_FREE char *hosts = absolute (p->opts->hosts_file, err);
+
+    if (hosts == NULL) {
+      v2v_json_free (place);
+      return -1;
+    }
+    v2v_json_set_string (place, "hosts", hosts);
+  }
   v2v_json_set (settings, "place", place);
   return 0;
 }
@@ -387,10 +399,31 @@ make_steps (struct planning *p, struct v2v_error **err)
     .old = &p->old,
     .new = &p->plan->machines,
     .old_fingerprints = v2v_json_get (current, "fingerprints"),
+    .acting = p->acting,
     .network = true,
   };
 
   return service_steps (&change, &p->plan->steps, err);
+}
+
+/* A host for each new machine. */
+static int
+place (struct planning *p, struct v2v_error **err)
+{
+  const char *file = p->opts->hosts_file;
+
+  if (p->plan->operation == V2V_SERVICE_DEPLOY && file != NULL) {
+    p->acting = true;
+    if (v2v_hosts_load (p->lib, file, &p->hosts, err) == -1)
+      return -1;
+  }
+  else if (p->plan->operation != V2V_SERVICE_DEPLOY &&
+           service_load_hosts (p->lib, p->row.settings, &p->hosts, &p->acting,
+                               err) == -1)
+    return -1;
+  return p->acting ? service_place (p->lib, &p->hosts, p->plan->id, &p->tiers,
+                                    name_space_of (p), &p->plan->machines, err)
+                   : 0;
 }
 
 /* Everything but what is given: template, values, machines that are there. */
@@ -410,8 +443,8 @@ plan_all (struct planning *p, struct v2v_error **err)
       service_layout (&p->tiers, p->counts, &p->old,
                       (const char *const *) taken, &p->plan->machines,
                       err) == -1 ||
-      tell_older (p, err) == -1 || make_steps (p, err) == -1 ||
-      set_settings (p, err) == -1)
+      place (p, err) == -1 || tell_older (p, err) == -1 ||
+      make_steps (p, err) == -1 || set_settings (p, err) == -1)
     return -1;
   if (lib_strings_append (&p->reasons, NULL) == -1)
     return v2v_fail_nomem (err);
@@ -640,6 +673,8 @@ plan_delete (struct planning *p, struct v2v_error **err)
   return find_scripts (p, plan->document, err) == -1 ||
                  service_finish_machines (plan->document, &p->old, err) == -1 ||
                  sort_old (p, err) == -1 || add_retired (p, err) == -1 ||
+                 service_load_hosts (p->lib, p->row.settings, &p->hosts,
+                                     &p->acting, err) == -1 ||
                  make_steps (p, err) == -1 || set_settings (p, err) == -1
              ? -1
              : 0;

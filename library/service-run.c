@@ -199,6 +199,19 @@ create (struct run *r, struct v2v_service_step *s, struct v2v_error **err)
   return 0;
 }
 
+static int
+send_machine (struct run *r, const struct v2v_json *detail,
+              struct v2v_error **err)
+{
+  CLEANUP_FREE char *id = NULL;
+
+  if (machine_at (r, detail, &id, err) == -1)
+    return -1;
+  if (id == NULL)
+    return v2v_fail (err, V2V_ERR_USAGE, "the machine is gone");
+  return r->a->send (r->a->arg, id, text (detail, "host"), err);
+}
+
 /* Of a machine of this operation, or of one that was there. */
 static int
 start_stop (struct run *r, const struct v2v_service_step *s, bool start,
@@ -260,6 +273,8 @@ do_step (struct run *r, size_t i, struct v2v_error **err)
     return retire (r, i, false, err);
   if (is (s->kind, "create"))
     return create (r, s, err);
+  if (is (s->kind, "send"))
+    return send_machine (r, s->detail, err);
   if (is (s->kind, "start") || is (s->kind, "stop"))
     return start_stop (r, s, is (s->kind, "start"), err);
   if (is (s->kind, "script"))
@@ -411,7 +426,7 @@ undo_step (struct run *r, size_t i, struct v2v_error **err)
   }
   if (is (s->kind, "start") || is (s->kind, "stop"))
     return start_stop (r, s, is (s->kind, "stop"), err);
-  return 0; /* scripts, network: see below */
+  return 0; /* "send" goes with "create"; scripts stay; network: see below */
 }
 
 /* The load balancer and the zone for what is there now. */

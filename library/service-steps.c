@@ -2,8 +2,8 @@
 /* The steps that lead from the machines a service has to those it shall have.
  *
  *   tier after tier:  machines that change, by upgrade domain:
- *                       retire, create, start, script (update)
- *                     machines that come: create, start, script
+ *                       stop, retire, create, send, start, script (update)
+ *                     machines that come: create, send, start, script
  *   network           the load balancer sees the new ones, and the others no
  *                     more
  *   machines that go, the last ones first: script, stop, remove
@@ -158,6 +158,7 @@ add_new (const struct adding *a, const struct v2v_service_machine *m,
          enum v2v_script_phase phase)
 {
   return add_for (a, "create", m) == -1 ||
+                 (m->host != NULL && add_for (a, "send", m) == -1) ||
                  (a->c->acting && add_for (a, "start", m) == -1) ||
                  add_scripts (a, m, phase) == -1
              ? -1

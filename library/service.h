@@ -47,8 +47,9 @@ struct v2v_service_machines {
 };
 void v2v_service_machines_clear (struct v2v_service_machines *m);
 
-/* KIND: "retire" (make room for its successor), "create", "start", "script",
- * "stop", "remove", "network" (load balancer and zone).  STATE: "planned",
+/* KIND: "retire" (make room for its successor), "create", "send" (to its
+ * host), "start", "script", "stop", "remove", "network" (load balancer and
+ * zone).  STATE: "planned",
  * "running", "done", "failed". */
 struct v2v_service_step {
   char *kind;
@@ -112,6 +113,9 @@ struct v2v_service_opts {
   /* deploy: where machines are made; the two files of the network
    * (NAME-haproxy.cfg, NAME.zone) are put there too. */
   const char *output_dir;
+  /* deploy: machines go to hosts of this file, and are started there; NULL:
+   * they stay where they are made. */
+  const char *hosts_file;
   const char *name_space; /* for what a family names; NULL = "" */
   bool no_scripts;        /* delete: without those of the phase "remove" */
   const char *program_version;
@@ -182,6 +186,12 @@ struct v2v_json *v2v_service_to_json (const struct v2v_service *s);
 
 int v2v_service_show (struct v2v_library *lib, const char *service,
                       struct v2v_service *ret, struct v2v_error **err);
+/* The same, and how its machines are now: "running", "off", "absent",
+ * "unknown" on a host; "unreachable" (host_reason says why); "there" or
+ * "missing" of a folder.  *RET_BAD: how many are neither running nor there. */
+int v2v_service_refresh (struct v2v_library *lib, const char *service,
+                         struct v2v_service *ret, size_t *ret_bad,
+                         struct v2v_error **err);
 /* Called for each, by name, without document, machines and steps. */
 typedef int v2v_service_fn (void *arg, const struct v2v_service *s,
                             unsigned nr_machines, struct v2v_error **err);

@@ -110,7 +110,7 @@ expect_status 3 v2v service validate bad.xml
 # A plan writes nothing.
 v2v service plan --set DOMAIN=lab.test -o out shop.xml >plan
 grep -qE '^ *1\. create +db-1\.lab\.test$' plan || fail "$(cat plan)"
-grep -qE '^web +2 +2 +web-02\.lab\.test +10\.0\.20\.12/24 +new$' plan || fail "$(cat plan)"
+grep -qE '^web +2 +2 +web-02\.lab\.test +10\.0\.20\.12/24 +- +new$' plan || fail "$(cat plan)"
 [ ! -e out ] || fail "the plan made something"
 [ "$(v2v service ls --json | jq '.services | length')" = 0 ] || fail "ls"
 
@@ -209,3 +209,33 @@ expect_status 2 v2v library acl revoke shop user:x
 expect_status 2 v2v library acl give
 v2v library acl revoke shop user:nobody-at-all >/dev/null
 [ "$(v2v library acl --json | jq '.grants | length')" = 0 ] || fail "revoke"
+
+# On hosts: each machine on the best, two of a tier apart; asked how they are.
+cat >hosts.json <<JSON
+{ "hosts": [
+  { "name": "hv1", "driver": "folder", "path": "$work/hv1", "memory_mib": 4096 },
+  { "name": "hv2", "driver": "folder", "path": "$work/hv2", "memory_mib": 1300 },
+  { "name": "hv3", "driver": "folder", "path": "$work/hv3", "maintenance": true } ] }
+JSON
+mkdir hv1 hv2 hv3
+v2v library import --name base base.vhdx >/dev/null
+sed 's/<tier name="web"/& anti-affinity="true"/' shop.xml >apart.xml
+v2v service plan --set DOMAIN=lab.test --hosts hosts.json -o out apart.xml >plan ||
+    fail "plan: $(cat plan)"
+grep -qE '^ *[0-9]+\. send +web-02' plan || fail "plan: $(cat plan)"
+v2v service deploy --set DOMAIN=lab.test --hosts hosts.json -o out apart.xml >told 2>&1 ||
+    fail "deploy: $(cat told)"
+v2v service show --json shop >shown
+[ "$(jq -r '[.machines[] | select(.tier == "web") | .host] | sort | join(" ")' shown)" = "hv1 hv2" ] ||
+    fail "not apart: $(cat shown)"
+for m in $(jq -r '.machines[] | "\(.host)/\(.computer_name)"' shown); do
+    [ -e "$m" ] || fail "$m is not there: $(ls hv1 hv2)"
+done
+[ -z "$(ls -d out/*/ 2>/dev/null)" ] || fail "left here: $(ls out)"
+v2v service refresh --json shop >now || [ $? = 1 ] || fail "refresh"
+[ "$(jq -r '.machines | length' now)" = 3 ] || fail "refresh: $(cat now)"
+# Two hosts are not enough for three that are apart; nothing is made.
+expect_status 2 v2v service scale --count web=3 shop
+echo "$out" | grep -q 'no host can have web-03.lab.test: ' || fail "$out"
+v2v service delete --no-scripts shop >/dev/null 2>&1
+[ -z "$(find hv1 hv2 -name 'web-*' -o -name 'db-*')" ] || fail "left: $(find hv1 hv2)"

@@ -181,6 +181,14 @@ fake_machine (void *arg, const char *id, struct v2v_error **err)
 }
 
 static int
+fake_send (void *arg, const char *id, const char *host, struct v2v_error **err)
+{
+  (void) id;
+  (void) host;
+  return fake_other (arg, err);
+}
+
+static int
 fake_script (void *arg, const struct v2v_json *detail, struct v2v_error **err)
 {
   assert_non_null (v2v_json_get_string (detail, "script"));
@@ -202,6 +210,7 @@ actions (struct acting *a)
 {
   return (struct service_actions){
     .create = fake_create,
+    .send = fake_send,
     .remove = fake_remove,
     .start = fake_machine,
     .stop = fake_machine,
