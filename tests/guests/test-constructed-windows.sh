@@ -4,7 +4,7 @@
 # itself) on NTFS, BIOS, with "System Reserved": what only a real NTFS and an
 # appliance show.  The boot configuration of the other volume is found and
 # compared, the disk signature stays, new files are closed to ordinary users,
-# old ones keep their access control.
+# old ones keep their access control.  A second conversion changes nothing.
 . "$abs_top_srcdir/tests/functions.sh"
 . "$abs_top_srcdir/tests/guests/guest-functions.sh"
 requires_plugin
@@ -109,3 +109,13 @@ for i in "${!paths[@]}"; do
     [ "$mask" = "${allowed[i]}" ] ||
         fail "${paths[i]}: everybody has '$mask', expected ${allowed[i]}: $hex"
 done
+
+# Nothing is left to do for a second conversion, wishes included.
+qemu-img convert -f raw -O vmdk new.raw second.vmdk
+rm new.raw
+sed 's/disk\.vmdk/second.vmdk/' guest.vmx >second.vmx
+v2v convert --progress none --firstboot user.cmd -o second second.vmx \
+    >second.log 2>&1 || { cat second.log; fail 'the second conversion'; }
+report=$(find second -name 'v2v-report.json' -o -name 'report.json' | head -1)
+jq -e '.guest.changes | length == 0' "$report" >/dev/null ||
+    fail "the second conversion changed $(jq -c .guest.changes "$report")"
