@@ -47,6 +47,7 @@ struct move {
   char *source;                 /* its folder, to be read here */
   struct v2v_json *description; /* NAME.json */
   host_replacements changed;    /* files that differ there */
+  lib_strings parents;          /* ids of the objects its disks live on */
   struct v2v_move_result *ret;
 };
 
@@ -68,6 +69,7 @@ move_clear (struct move *v)
   free (v->source);
   v2v_json_free (v->description);
   host_replacements_clear (&v->changed);
+  lib_strings_clear (&v->parents);
 }
 
 /* ---- 1: where it is ---- */
@@ -409,6 +411,17 @@ change_child (struct move *v, const char *path, const char *file,
 }
 
 static int
+note_parent (struct move *v, const char *id, struct v2v_error **err)
+{
+  char *copy = strdup (id);
+
+  if (copy != NULL && lib_strings_append (&v->parents, copy) == 0)
+    return 0;
+  free (copy);
+  return v2v_fail_nomem (err);
+}
+
+static int
 prepare_child (struct move *v, size_t index, const char *file,
                struct v2v_error **err)
 {
@@ -433,6 +446,8 @@ prepare_child (struct move *v, size_t index, const char *file,
     return -1;
   v->ret->nr_bases++;
   v->ret->nr_bases_sent += sent;
+  if (note_parent (v, parent, err) == -1)
+    return -1;
   parents = list_parents (v, parent, relative, err);
   if (parents == NULL)
     return err != NULL && *err != NULL
@@ -593,6 +608,21 @@ change_row (struct move *v, struct v2v_error **err)
                                   v->machine, err);
 }
 
+/* Until the row said so, nothing kept the bases there from being cleared
+ * away; what has gone meanwhile is sent again. */
+static int
+ensure_again (struct move *v, struct v2v_error **err)
+{
+  for (size_t i = 0; i < v->parents.len; ++i) {
+    CLEANUP_FREE char *rel = NULL;
+
+    if (v2v_host_ensure_base (v->lib, v->to, v->parents.ptr[i], v->copy, &rel,
+                              NULL, err) == -1)
+      return -1;
+  }
+  return 0;
+}
+
 static int
 empty_place (struct move *v, const char *host, const char *folder,
              struct v2v_error **err)
@@ -689,7 +719,8 @@ move (struct move *v, const char *id, const char *to, struct v2v_error **err)
   v->ret->was_there = strcmp (v->m.host, to) == 0;
   if (v->ret->was_there)
     v->machine = v->m.folder;
-  else if (send_machine (v, err) == -1 || change_row (v, err) == -1)
+  else if (send_machine (v, err) == -1 || change_row (v, err) == -1 ||
+           ensure_again (v, err) == -1)
     return -1;
   v->ret->folder = strdup (v->machine);
   if (v->ret->folder == NULL)
