@@ -523,7 +523,7 @@ test_patterns_find_names_by_their_beginning (void **state)
     { "web*", 5 },  { "WEB*", 5 },       { "web", 2 },       { "we?", 3 },
     { "web~*", 1 }, { "w\xc3\xa9*", 1 }, { "\xc3\x89*", 1 }, { "~*", 1 },
     { "*e*", 7 },   { "*", 11 },         { "100%_!", 1 },    { "100%*", 1 },
-    { "", 0 },      { "web~y*", 0 },
+    { "", 0 },      { "web~y*", 0 },     { "\xc3\xbf*", 0 },
   };
   struct world w = begin ();
   CLEANUP_OBJECTS struct v2v_objects list = { 0 };
