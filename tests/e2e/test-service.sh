@@ -4,6 +4,7 @@
 # interrupted, resumed, rolled back and deleted; its load balancer is checked
 # by HAProxy and its names by BIND.
 . "$abs_top_srcdir/tests/functions.sh"
+PATH=$PATH:/usr/sbin # where Debian has HAProxy
 requires jq --version
 requires haproxy -v
 requires named-checkzone -v
