@@ -365,8 +365,10 @@ bring_in (struct change *c, const char *suffix, const char *parent,
     return -1;
   opts.set.name = name;
   opts.replaces = c->opts->keep ? NULL : c->old.id;
-  if (v2v_library_import (c->lib, c->path, &opts, &r, err) == -1)
+  if (v2v_library_import (c->lib, c->path, &opts, &r, err) == -1) {
+    v2v_import_result_clear (&r);
     return -1;
+  }
   ret->id = STEAL (r.id);
   ret->known = r.known;
   ret->moved = r.moved;

@@ -16,6 +16,7 @@
 #include "formats/image.h"
 #include "library/base.h"
 #include "library/catalogue.h"
+#include "library/hosts.h"
 #include "library-util.h"
 
 struct world {
@@ -400,6 +401,52 @@ test_a_base_with_one_copy_is_a_finding (void **state)
   test_tmpdir_remove (w.dir);
 }
 
+static void
+test_bases_of_a_host_go_when_nothing_there_needs_them (void **state)
+{
+  struct world w = begin ();
+  struct chain c = make_chain (&w, "vhdx");
+  char name[] = "hv1", driver[] = "folder", bases[] = "bases";
+  struct v2v_host host = { .name = name, .driver = driver, .bases = bases };
+  const struct v2v_upkeep_opts dry = { .dry_run = true };
+  struct v2v_upkeep_result r;
+  struct v2v_error *err = NULL;
+  CLEANUP_FREE char *stranger = NULL;
+  CLEANUP_FREE char *host_bases = NULL;
+  struct v2v_host_conn *conn;
+
+  (void) state;
+  host.path = library_test_path (w.dir, "hv1");
+  host_bases = library_test_path (w.dir, "hv1/bases");
+  assert_int_equal (mkdir (host.path, 0777), 0);
+  conn = v2v_host_open (&host, &err);
+  assert_ptr (conn, err);
+  for (unsigned i = 0; i < 3; ++i) {
+    char *path;
+
+    assert_ok (
+        v2v_host_ensure_base (w.lib, conn, c.id[i], NULL, &path, NULL, &err),
+        err);
+    free (path);
+  }
+  stranger = library_test_file (host_bases, "other.vhdx", "of others");
+  deploy (&w, "web-01", c.id[0]); /* on "hv1" */
+  assert_ok (v2v_base_gc_host (w.lib, conn, &dry, NULL, NULL, &r, &err), err);
+  assert_true (r.nr_done == 2 && r.nr_files == 1);
+  assert_ok (v2v_base_gc_host (w.lib, conn, NULL, NULL, NULL, &r, &err), err);
+  assert_true (r.nr_done == 2 && r.nr_bad == 0 && r.nr_files == 1);
+  assert_int_equal (access (stranger, F_OK), 0);
+  /* In the library they stay, where they lay on no host any more they may
+   * go. */
+  assert_true (is_there (w.lib, c.id[2]));
+  assert_ok (v2v_base_gc (w.lib, 0, NULL, NULL, NULL, &r, &err), err);
+  assert_int_equal (r.nr_done, 2);
+  v2v_host_close (conn);
+  free (host.path);
+  chain_clear (&c);
+  end (&w);
+}
+
 /* ---- flatten, merge, rebase ---- */
 
 static const char *const formats[] = { "vhd", "vhdx" };
@@ -448,7 +495,8 @@ check_flatten (const char *format)
   assert_string_equal (after, before[1]);
   /* The child is what it was: it is known when it comes again. */
   free (library_test_import (w.lib, c.path[2], true));
-  assert_int_equal (v2v_base_flatten (w.lib, r.id, NULL, &r, &err), -1);
+  v2v_base_result_clear (&r);
+  assert_int_equal (v2v_base_flatten (w.lib, new.id, NULL, &r, &err), -1);
   assert_error (&err, V2V_ERR_USAGE, "has no parent");
   v2v_base_result_clear (&r);
   chain_clear (&c);
@@ -627,6 +675,7 @@ main (void)
     cmocka_unit_test (
         test_gc_takes_a_chain_from_its_top_down_to_what_is_needed),
     cmocka_unit_test (test_a_base_with_one_copy_is_a_finding),
+    cmocka_unit_test (test_bases_of_a_host_go_when_nothing_there_needs_them),
     cmocka_unit_test (test_a_flattened_disk_takes_the_place_of_the_old_one),
     cmocka_unit_test (test_a_merged_disk_is_on_what_its_parent_was_on),
     cmocka_unit_test (test_a_rebased_disk_reads_as_before_from_an_equal_parent),
