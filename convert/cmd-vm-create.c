@@ -30,6 +30,8 @@ enum {
   OPT_GENERATION,
   OPT_GUEST_OS,
   OPT_HARDWARE_PROFILE,
+  OPT_HOST,
+  OPT_HOSTS,
   OPT_ISO,
   OPT_LIBRARY,
   OPT_MAC,
@@ -91,6 +93,11 @@ static const struct cmd_option options[] = {
     "a hardware profile: a file, or with --library one of its\n"
     "objects, in place of the template's" },
   CMD_HELP,
+  { "host", OPT_HOST, "NAME",
+    "with --library: make it on this host, in place of -o; bases that\n"
+    "it lacks are sent" },
+  { "hosts", OPT_HOSTS, "FILE",
+    "the hosts file; by default $V2V_HOSTS or hosts.json of the library" },
   { "iso", OPT_ISO, "FILE", "copy FILE, and put it into a CD drive" },
   CMD_JSON,
   { "library", OPT_LIBRARY, "DIR|NAME",
@@ -325,6 +332,12 @@ set_library_option (struct vm_create_args *a, int c, const char *arg,
   case OPT_HARDWARE_PROFILE:
     a->hardware_profile = arg;
     break;
+  case OPT_HOST:
+    a->host = arg;
+    break;
+  case OPT_HOSTS:
+    a->hosts = arg;
+    break;
   case OPT_LIBRARY:
     a->library = arg;
     break;
@@ -396,6 +409,8 @@ set_option (struct vm_create_args *a, int c, const char *arg,
   case OPT_DRY_RUN:
   case OPT_GUEST_OS:
   case OPT_HARDWARE_PROFILE:
+  case OPT_HOST:
+  case OPT_HOSTS:
   case OPT_LIBRARY:
   case OPT_NAMESPACE:
   case OPT_SET:
@@ -421,6 +436,8 @@ check (struct vm_create_args *a, struct v2v_error **err)
     { a->count != 0, "count" },
     { a->dry_run, "dry-run" },
     { a->guest_os != NULL, "guest-os" },
+    { a->host != NULL, "host" },
+    { a->hosts != NULL, "hosts" },
     { a->name_space != NULL, "namespace" },
     { a->set.len > 0, "set" },
   };
@@ -552,7 +569,7 @@ run (struct cli *cli, struct v2v_error **err)
 const struct v2v_command vm_cmd_create = {
   .name = "vm create",
   .summary = "make a new machine",
-  .synopsis = "[OPTION...] -o DIR [NAME]",
+  .synopsis = "[OPTION...] -o DIR|--host HOST [NAME]",
   .examples =
       "  v2v vm create -o out --blank 60G --iso debian.iso web\n"
       "  v2v vm create -o out --clone out/web --seed-profile p.json web-02\n"

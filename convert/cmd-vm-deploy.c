@@ -30,6 +30,8 @@ struct deployment {
   size_t nr_fields;
   char **texts; /* of fields */
   size_t nr_texts;
+  struct v2v_hosts hosts;
+  struct v2v_host_conn *host;
 };
 
 static void
@@ -43,6 +45,8 @@ deployment_clear (struct deployment *d)
     v2v_deploy_result_clear (&d->results[i]);
   for (size_t i = 0; i < d->nr_texts; ++i)
     free (d->texts[i]);
+  v2v_host_close (d->host);
+  v2v_hosts_clear (&d->hosts);
   free (d->names);
   free (d->machines);
   free (d->opts);
@@ -255,8 +259,12 @@ check (const struct vm_create_args *a, struct v2v_error **err)
     { o->hyperv.tpm != V2V_UNKNOWN, "tpm" },
   };
 
-  if (o->output_dir == NULL)
-    return v2v_fail (err, V2V_ERR_USAGE, "vm create: -o DIR is missing");
+  if (o->output_dir == NULL && a->host == NULL)
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "vm create: -o DIR or --host NAME is missing");
+  if (a->host != NULL && (o->output_dir != NULL || o->parent_folder != NULL))
+    return refuse (err, o->output_dir != NULL ? "output" : "parent-folder",
+                   "and --host exclude each other");
   for (size_t i = 0; i < V2V_ARRAY_SIZE (never); ++i)
     if (never[i].given)
       return refuse (err, never[i].option,
@@ -279,6 +287,27 @@ check (const struct vm_create_args *a, struct v2v_error **err)
                      "--computer-name takes a pattern",
                      a->count);
   return 0;
+}
+
+static int
+open_host (struct deployment *d, struct v2v_library *lib,
+           struct v2v_error **err)
+{
+  const struct v2v_host *h;
+
+  if (d->a->host == NULL)
+    return 0;
+  if (v2v_hosts_load (lib, d->a->hosts, &d->hosts, err) == -1)
+    return -1;
+  h = v2v_hosts_find (&d->hosts, d->a->host, err);
+  if (h == NULL)
+    return -1;
+  if (h->maintenance)
+    return v2v_fail (err, V2V_ERR_USAGE,
+                     "host '%s' is in maintenance: no machine is made there",
+                     h->name);
+  d->host = v2v_host_open (h, err);
+  return d->host == NULL ? -1 : 0;
 }
 
 static int
@@ -308,6 +337,7 @@ fill (struct deployment *d, struct v2v_error **err)
       .settings = d->machines[i].settings,
       .nr_settings = d->machines[i].nr_settings,
       .output_dir = a->opts.output_dir,
+      .host = d->host,
       .parent_folder = a->opts.parent_folder,
       .hardware = a->hardware_profile,
       .guest_os = a->guest_os,
@@ -396,8 +426,8 @@ vm_deploy (struct cli *cli, struct vm_create_args *a, struct v2v_error **err)
   else if (split_settings (&d, err) == 0 && deal_settings (&d, err) == 0 &&
            take_hardware (&d, err) == 0 &&
            cmd_progress_start (cli, &a->opts.copy, err) == 0 &&
-           fill (&d, err) == 0 &&
-           (lib = v2v_library_open (a->library, err)) != NULL)
+           (lib = v2v_library_open (a->library, err)) != NULL &&
+           open_host (&d, lib, err) == 0 && fill (&d, err) == 0)
     r = v2v_deploy_many (lib, d.opts, d.count, d.results, &d.nr_results, err);
   /* What was made before a failure is there: it is told. */
   if (r == 0 || (d.nr_results > 0 && !cli->json)) {

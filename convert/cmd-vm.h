@@ -25,6 +25,7 @@ struct vm_create_args {
   const char *hardware_profile;
   /* Out of a library: */
   const char *library, *vm_template, *computer_name, *guest_os, *name_space;
+  const char *host, *hosts;
   struct cmd_list set;
   unsigned count;
   bool dry_run;

@@ -27,6 +27,7 @@ struct drift {
   struct deploy_plan plan;
   struct v2v_json *wanted; /* NAME.json as the template gives it */
   struct v2v_json *found;  /* NAME.json; NULL: it is not there */
+  char *folder;
 };
 
 static int
@@ -142,20 +143,34 @@ plan_again (struct drift *d, struct v2v_error **err)
 /* ---- what there is ---- */
 
 static int
+find_folder (struct drift *d, struct v2v_error **err)
+{
+  const struct v2v_deployed *m = d->machine;
+
+  if (m->host[0] == '\0') {
+    d->folder = strdup (m->folder);
+    return d->folder == NULL ? v2v_fail_nomem (err) : 0;
+  }
+  if (deploy_host_path (d->lib, m->host, m->folder, &d->folder, err) == -1)
+    return -1;
+  return d->folder != NULL
+             ? 0
+             : v2v_fail (err, V2V_ERR_UNSUPPORTED,
+                         "machine '%s' is on host '%s': its description is "
+                         "not read from there",
+                         m->name, m->host);
+}
+
+static int
 read_description (struct drift *d, struct v2v_error **err)
 {
-  const char *folder = d->machine->folder;
+  const char *folder = d->folder;
   const char *slash = strrchr (folder, '/');
   CLEANUP_FREE char *file = NULL, *text = NULL;
   CLEANUP_IO struct v2v_io *io = NULL;
   struct v2v_error *e = NULL;
   uint64_t size;
 
-  if (d->machine->host[0] != '\0')
-    return v2v_fail (err, V2V_ERR_UNSUPPORTED,
-                     "machine '%s' is on host '%s': its description is not "
-                     "read from there",
-                     d->machine->name, d->machine->host);
   if (asprintf (&file, "%s.json", slash != NULL ? slash + 1 : folder) == -1) {
     file = NULL;
     return v2v_fail_nomem (err);
@@ -190,9 +205,8 @@ compare_hardware (struct drift *d, struct v2v_error **err)
   CLEANUP_DOCUMENT struct v2v_document *wanted =
       v2v_hardware_from_json (d->wanted, "template", false, err);
   CLEANUP_DOCUMENT struct v2v_document *found =
-      wanted != NULL
-          ? v2v_hardware_from_json (d->found, d->machine->folder, false, err)
-          : NULL;
+      wanted != NULL ? v2v_hardware_from_json (d->found, d->folder, false, err)
+                     : NULL;
   struct v2v_document_changes c = { .ptr = NULL };
   int r = 0;
 
@@ -266,7 +280,7 @@ look_at_disk (struct drift *d, size_t i, const struct v2v_json *found,
 
   if (file == NULL || !v2v_check_plain_name (file, NULL))
     return 0;
-  full = lib_join (d->machine->folder, file, err);
+  full = lib_join (d->folder, file, err);
   if (full == NULL)
     return -1;
   snprintf (path, sizeof path, "disks[%zu].file", i);
@@ -377,7 +391,8 @@ v2v_deployed_drift (struct v2v_library *lib, const char *id,
   struct v2v_document_changes changes = { .ptr = NULL };
   struct drift d = { .lib = lib, .machine = &m, .changes = &changes };
   int r = v2v_deployed_find (lib, id, &m, err) == -1 ||
-                  plan_again (&d, err) == -1 || read_description (&d, err) == -1
+                  plan_again (&d, err) == -1 || find_folder (&d, err) == -1 ||
+                  read_description (&d, err) == -1
               ? -1
               : 0;
 
@@ -399,6 +414,7 @@ v2v_deployed_drift (struct v2v_library *lib, const char *id,
   deploy_cache_clear (&d.cache);
   v2v_json_free (d.wanted);
   v2v_json_free (d.found);
+  free (d.folder);
   if (r == -1) {
     v2v_document_changes_clear (&changes);
     return -1;

@@ -5,6 +5,7 @@
  *   deploy-template.c   template, profiles and disks: which objects are meant
  *   deploy-settings.c   what the deployer sets, in documents and their texts
  *   deploy-guest.c      the profile of the guest, its seed, addresses
+ *   deploy-host.c       machines that go to a host
  *   deploy-drift.c      a machine against its template
  *   deployed.c          rows of machines
  *   deployed-change.c   changing and removing them
@@ -26,7 +27,9 @@
 struct deploy_base {
   char *id;
   char *path;
-  char *relative; /* from the folder of a machine, as Windows writes it */
+  /* From the folder of a machine, as Windows writes it; on a host also the
+   * path of its own. */
+  char *relative, *absolute;
   struct v2v_image *image;
   struct v2v_disk_evidence evidence;
   struct v2v_object object;
@@ -87,6 +90,25 @@ int deploy_resolve (struct v2v_library *lib, struct deploy_cache *cache,
 int deploy_reason (struct deploy_plan *p, struct v2v_error **err,
                    const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
+
+/* ---- deploy-host.c ---- */
+
+/* Where machines for HOST are made: its folder, where this process can write to
+ * it, else one of our own in the library (*RET_STAGED). */
+int deploy_host_folder (struct v2v_library *lib, struct v2v_host_conn *host,
+                        char **ret, bool *ret_staged, struct v2v_error **err);
+/* B and its parents are on HOST; children store the paths that it has there. */
+int deploy_host_base (struct v2v_library *lib, struct v2v_host_conn *host,
+                      struct deploy_base *b, const struct v2v_copy_opts *copy,
+                      struct v2v_error **err);
+/* The machine in FOLDER goes to HOST; STAGED: it is not there yet. */
+int deploy_host_send (struct v2v_host_conn *host, const char *folder,
+                      bool staged, const struct v2v_copy_opts *copy,
+                      struct v2v_error **err);
+/* Where the machine FOLDER of the host NAME is for this process; *RET is NULL
+ * when nothing here tells.  The caller frees. */
+int deploy_host_path (struct v2v_library *lib, const char *name,
+                      const char *folder, char **ret, struct v2v_error **err);
 
 /* ---- deploy-settings.c ---- */
 

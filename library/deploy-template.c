@@ -322,6 +322,7 @@ base_free (struct deploy_base *b)
   lib_strings_clear (&b->chain);
   free (b->path);
   free (b->relative);
+  free (b->absolute);
   free (b->id);
   free (b);
 }

@@ -52,7 +52,7 @@ struct work {
   struct v2v_deploy_opts *opts; /* with what was left out */
   size_t nr;
   char *owner, *folder;
-  bool dry_run;
+  bool dry_run, staged;
 };
 
 /* ---- what a machine is made of ---- */
@@ -217,6 +217,7 @@ fill_disk (const struct deploy_plan *p, size_t i, struct v2v_vm_disk *to)
   to->image = d->base->image;
   to->evidence = &d->base->evidence;
   to->parent_relative = d->base->relative;
+  to->parent_absolute = d->base->absolute;
   to->storage = d->storage == V2V_STORAGE_COPY ? V2V_VM_STORAGE_COPY
                                                : V2V_VM_STORAGE_DIFFERENCING;
 }
@@ -302,19 +303,25 @@ deploy_plan_json (struct v2v_library *lib, struct deploy_plan *p, bool secrets,
 
 /* ---- bases ---- */
 
+static bool
+has_children (const struct work *w, const struct deploy_base *b)
+{
+  for (size_t i = 0; i < w->nr; ++i)
+    for (size_t k = 0; k < w->plans[i].disks.len; ++k)
+      if (w->plans[i].disks.ptr[k].base == b &&
+          w->plans[i].disks.ptr[k].storage == V2V_STORAGE_DIFFERENCING)
+        return true;
+  return false;
+}
+
 /* A base whose content changes damages all that live on it. */
 static int
 freeze (struct work *w, struct v2v_error **err)
 {
   for (size_t i = 0; i < w->cache.bases.len; ++i) {
     const struct deploy_base *b = w->cache.bases.ptr[i];
-    bool child = false;
 
-    for (size_t k = 0; k < w->nr; ++k)
-      for (size_t m = 0; m < w->plans[k].disks.len; ++m)
-        child |= w->plans[k].disks.ptr[m].base == b &&
-                 w->plans[k].disks.ptr[m].storage == V2V_STORAGE_DIFFERENCING;
-    for (size_t k = 0; child && k < b->chain.len; ++k) {
+    for (size_t k = 0; has_children (w, b) && k < b->chain.len; ++k) {
       CLEANUP_FREE char *path =
           v2v_library_path (w->lib, b->chain.ptr[k], NULL, err);
       struct stat st;
@@ -347,7 +354,7 @@ user_name (void)
 static int
 check_opts (const struct v2v_deploy_opts *o, struct v2v_error **err)
 {
-  if (o->output_dir == NULL || o->output_dir[0] == '\0')
+  if (o->host == NULL && (o->output_dir == NULL || o->output_dir[0] == '\0'))
     return v2v_fail (err, V2V_ERR_USAGE, "the output folder has no name");
   if (o->vm_template == NULL && o->nr_disks == 0)
     return v2v_fail (err, V2V_ERR_USAGE,
@@ -373,10 +380,14 @@ settle_folder (struct work *w, struct v2v_error **err)
 {
   const char *dir = w->opts[0].output_dir;
 
-  if (lib_make_folders (dir, err) == -1)
+  if (w->opts[0].host != NULL) {
+    if (deploy_host_folder (w->lib, w->opts[0].host, &w->folder, &w->staged,
+                            err) == -1)
+      return -1;
+  }
+  else if (lib_make_folders (dir, err) == -1)
     return -1;
-  w->folder = realpath (dir, NULL);
-  if (w->folder == NULL)
+  else if ((w->folder = realpath (dir, NULL)) == NULL)
     return v2v_fail_errno (err, "%s", dir);
   if (!v2v_is_valid_utf8 (w->folder, strlen (w->folder)))
     return v2v_fail (err, V2V_ERR_USAGE, "%s: the path is not UTF-8", dir);
@@ -437,11 +448,21 @@ take (struct work *w, struct v2v_error **err)
   return r;
 }
 
-/* How children find their bases: from DIR/NAME, which is not there yet. */
+/* How children find their bases: on a host from its folder for them, else from
+ * DIR/NAME, which is not there yet. */
 static int
 find_ways (struct work *w, struct v2v_error **err)
 {
+  struct v2v_host_conn *host = w->opts[0].host;
   CLEANUP_FREE char *child = lib_join (w->folder, "x", err);
+
+  for (size_t i = 0; host != NULL && i < w->cache.bases.len; ++i)
+    if (has_children (w, w->cache.bases.ptr[i]) &&
+        deploy_host_base (w->lib, host, w->cache.bases.ptr[i], &w->opts[0].copy,
+                          err) == -1)
+      return -1;
+  if (host != NULL)
+    return 0;
 
   for (size_t i = 0; child != NULL && i < w->cache.bases.len; ++i) {
     struct deploy_base *b = w->cache.bases.ptr[i];
@@ -482,7 +503,7 @@ give_result (struct deploy_plan *p, struct v2v_vm_result *vm,
     .name = STEAL (p->name),
     .computer_name =
         p->computer_name != NULL ? STEAL (p->computer_name) : strdup (""),
-    .folder = STEAL (p->folder),
+    .folder = p->opts->host != NULL ? STEAL (p->safe_name) : STEAL (p->folder),
     .provenance = STEAL (p->provenance),
     .report = STEAL (vm->report),
     .text = STEAL (vm->text),
@@ -510,6 +531,10 @@ publish (struct work *w, size_t first, size_t n, struct v2v_vm_result *vms,
   for (size_t i = first; i < first + n; ++i)
     if (v2v_vm_settle (w->plans[i].job, &vms[i - first], err) == -1)
       return -1;
+  for (size_t i = first; w->opts[i].host != NULL && i < first + n; ++i)
+    if (deploy_host_send (w->opts[i].host, w->plans[i].folder, w->staged,
+                          &w->opts[i].copy, err) == -1)
+      return v2v_prefix (err, "machine '%s'", w->plans[i].name);
   return note_made (w, first, n, err);
 }
 
@@ -523,7 +548,12 @@ give_up (struct work *w, size_t first)
     bool made = true, there;
 
     v2v_vm_job_free (STEAL (p->job));
-    if (deployed_is_there (p->folder, p->id, &made, &there, NULL) == 0 && !made)
+    if (w->staged) {
+      (void) v2v_host_remove_files (p->opts->host, p->safe_name, NULL);
+      deployed_forget (w->lib, p->id);
+    }
+    else if (deployed_is_there (p->folder, p->id, &made, &there, NULL) == 0 &&
+             !made)
       deployed_forget (w->lib, p->id);
   }
 }
@@ -624,19 +654,24 @@ v2v_deploy_many (struct v2v_library *lib, const struct v2v_deploy_opts *opts,
   for (size_t i = 0; i < nr; ++i) {
     if (check_opts (&w.opts[i], err) == -1)
       goto out;
-    if (strcmp (opts[i].output_dir, opts[0].output_dir) != 0 ||
-        opts[i].dry_run != w.dry_run) {
+    if (opts[i].host != opts[0].host || opts[i].dry_run != w.dry_run ||
+        (opts[i].host == NULL &&
+         strcmp (opts[i].output_dir, opts[0].output_dir) != 0)) {
       v2v_fail (err, V2V_ERR_USAGE, "machines of one call have one folder");
       goto out;
     }
     if (w.opts[i].owner == NULL)
       w.opts[i].owner = w.owner;
+    if (opts[i].host != NULL)
+      w.opts[i].output_dir = v2v_host_of (opts[i].host)->path;
   }
   r = make_all (&w, ret, ret_nr, err);
 out:
   for (size_t i = 0; w.plans != NULL && i < nr; ++i)
     deploy_plan_clear (&w.plans[i]);
   deploy_cache_clear (&w.cache);
+  if (w.staged && v2v_library_work_done (w.folder, NULL) == -1)
+    v2v_debug ("library: %s stays", w.folder);
   free (w.plans);
   free (w.opts);
   free (w.owner);

@@ -18,6 +18,7 @@
 #include "formats/core/error.h"
 #include "formats/core/json.h"
 #include "library/document.h"
+#include "library/hosts.h"
 #include "library/library.h"
 #include "library/templates.h"
 
@@ -46,6 +47,9 @@ struct v2v_deploy_opts {
   const struct v2v_setting_value *settings;
   size_t nr_settings;
   const char *output_dir; /* the folder of the machine is made in it */
+  /* Or a host: bases that it lacks are sent to it first, then the machine, which
+   * its hypervisor gets to know. */
+  struct v2v_host_conn *host;
   /* Folder of the bases as the Windows host calls it ("D:\bases"), stored in
    * children beside the relative path; NULL = only that one. */
   const char *parent_folder;

@@ -6,8 +6,8 @@
  *   removing   go on
  *
  * A folder whose disk is not mounted is left for later, and so is a machine on
- * a host: who reaches it knows what is there.  See pending.c for who counts as
- * dead.
+ * a host that is reached by ssh: 'v2v vm rm' removes it.  See pending.c for who
+ * counts as dead.
  */
 
 #include <config.h>
@@ -123,11 +123,18 @@ recover_one (struct v2v_library *lib, const struct unfinished *u,
              struct v2v_error **err)
 {
   const bool planned = strcmp (u->state, "planned") == 0;
+  const char *folder = u->folder;
+  CLEANUP_FREE char *path = NULL;
   bool made, there, ours;
 
-  if (u->host[0] != '\0')
-    return 1;
-  if (deployed_is_there (u->folder, u->id, &made, &there, err) == -1)
+  if (u->host[0] != '\0') {
+    if (deploy_host_path (lib, u->host, u->folder, &path, err) == -1)
+      return -1;
+    if (path == NULL)
+      return 1;
+    folder = path;
+  }
+  if (deployed_is_there (folder, u->id, &made, &there, err) == -1)
     return -1;
   if (!there)
     return 1;
@@ -138,8 +145,8 @@ recover_one (struct v2v_library *lib, const struct unfinished *u,
     return 0;
   v2v_debug ("library: %s the machine %s",
              planned && made ? "finishing" : "taking back", u->id);
-  if ((planned && made ? deployed_tidy (u->folder, err)
-                       : deployed_remove_files (u->folder, u->id, err)) == -1)
+  if ((planned && made ? deployed_tidy (folder, err)
+                       : deployed_remove_files (folder, u->id, err)) == -1)
     return -1;
   if (v2v_catalogue_begin (lib->cat, err) == -1)
     return -1;

@@ -375,12 +375,15 @@ static int
 check_folder (struct v2v_library *lib, const struct deploy_plan *p,
               struct v2v_error **err)
 {
+  const struct v2v_host *host =
+      p->opts->host != NULL ? v2v_host_of (p->opts->host) : NULL;
   CLEANUP_FREE char *other = NULL;
   struct stat st;
 
   if (lib_lookup (lib, &other, err,
-                  "SELECT name FROM machine WHERE folder = ? AND host = ''",
-                  p->folder, V2V_QUERY_END) == -1)
+                  "SELECT name FROM machine WHERE folder = ? AND host = ?",
+                  host != NULL ? p->safe_name : p->folder,
+                  host != NULL ? host->name : "", V2V_QUERY_END) == -1)
     return -1;
   if (other == NULL && lstat (p->folder, &st) == 0) {
     v2v_fail (err, V2V_ERR_USAGE, "%s is there already", p->folder);
@@ -422,8 +425,8 @@ deployed_insert (struct v2v_library *lib, const struct deploy_plan *p,
   v2v_query_text (q, p->id);
   v2v_query_text (q, p->name);
   v2v_query_text (q, p->computer_name != NULL ? p->computer_name : "");
-  v2v_query_text (q, "");
-  v2v_query_text (q, p->folder);
+  v2v_query_text (q, o->host != NULL ? v2v_host_of (o->host)->name : "");
+  v2v_query_text (q, o->host != NULL ? p->safe_name : p->folder);
   v2v_query_text (q, p->vm_template != NULL ? p->vm_template->id : "");
   v2v_query_text (q, p->vm_template != NULL ? p->vm_template->digest : "");
   v2v_query_text (q, o->service != NULL ? o->service : "");

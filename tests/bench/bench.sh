@@ -15,6 +15,8 @@
 #                  (rows guest-*, see guest.sh); 0 leaves them out          1
 #   BENCH_LIBRARY_ROUNDS  rounds of the rows library-*, see library.sh; 0
 #                  leaves them out                                          5
+#   BENCH_DEPLOY_ROUNDS  rounds of the rows deploy-*, see deploy.sh; 0 leaves
+#                  them out                                                 5
 #   BENCH_ROWS     only the rows whose name matches this pattern             *
 #   BENCH_SECONDS  no new round begins after so long                      3000
 #   BENCH_STRICT   1: a bar that is missed makes the exit status 1           0
@@ -62,12 +64,20 @@ library_rows () {
         > "$dir/library-table" || die "the rows library-* failed"
     tee -a "$dir/table" < "$dir/library-table"
 }
+deploy_rows () {
+    [ "${BENCH_DEPLOY_ROUNDS:-5}" != 0 ] || return 0
+    bash "$abs_top_srcdir/tests/bench/deploy.sh" "$dir" \
+        "${BENCH_DEPLOY_ROUNDS:-5}" "$rows" "${json%.json}-deploy.json" \
+        > "$dir/deploy-table" || die "the rows deploy-* failed"
+    tee -a "$dir/table" < "$dir/deploy-table"
+}
 strict () {
     if grep -q MISSED "$dir/table" && [ "$BENCH_STRICT" = 1 ]; then exit 1; fi
 }
 case $rows in
     guest*) guest_rows; strict; exit 0 ;;
     library*) library_rows; strict; exit 0 ;;
+    deploy*) deploy_rows; strict; exit 0 ;;
 esac
 
 # ---- the guest and its copies ----
@@ -235,5 +245,6 @@ awk -v json="$json" -v size="$size_mib" -v data="$data_mib" \
     -v rounds="$rounds" -v cpus="$(nproc)" -f "$abs_top_srcdir/tests/bench/report.awk" \
     "$results" | tee "$dir/table"
 library_rows
+deploy_rows
 guest_rows
 strict

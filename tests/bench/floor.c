@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* floor stream IN.vmdk OUT | floor flat IN.raw OUT
+/* floor stream IN.vmdk OUT | floor flat IN.raw OUT | floor files N M DIR
  *
  * The least that any copy has to do on this machine: read, inflate on all
  * cores, test for zeros, write to final places with early write-back, one
  * fsync; no metadata, no checks.  "stream" takes a streamOptimized VMDK whose
  * grain directory is in the footer, as every writer makes it, "flat" the bytes
- * of a disk.  Nothing here is taken from the library, or it would be no
- * measure of it.
+ * of a disk.  "files" makes N folders in DIR with M empty files each, and syncs
+ * every one.  Nothing here is taken from the library, or it would be no measure
+ * of it.
  */
 
 #include <config.h>
@@ -223,6 +224,37 @@ flat_thread (void *arg)
   return arg;
 }
 
+static void
+sync_and_close (int fd)
+{
+  if (fd == -1 || fsync (fd) == -1)
+    die ("files");
+  close (fd);
+}
+
+static int
+make_files (unsigned n, unsigned m, const char *dir)
+{
+  char path[4096];
+
+  if (mkdir (dir, 0777) == -1)
+    die (dir);
+  for (unsigned i = 0; i < n; ++i) {
+    snprintf (path, sizeof path, "%s/%u", dir, i);
+    if (mkdir (path, 0777) == -1)
+      die (path);
+    for (unsigned k = 0; k < m; ++k) {
+      snprintf (path, sizeof path, "%s/%u/%u", dir, i, k);
+      sync_and_close (
+          open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    }
+    snprintf (path, sizeof path, "%s/%u", dir, i);
+    sync_and_close (open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  sync_and_close (open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return 0;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -231,8 +263,11 @@ main (int argc, char **argv)
   struct stat st;
   bool stream;
 
+  if (argc == 5 && strcmp (argv[1], "files") == 0)
+    return make_files ((unsigned) strtoul (argv[2], NULL, 10),
+                       (unsigned) strtoul (argv[3], NULL, 10), argv[4]);
   if (argc != 4) {
-    fprintf (stderr, "usage: floor stream|flat IN OUT\n");
+    fprintf (stderr, "usage: floor stream|flat IN OUT | files N M DIR\n");
     return 2;
   }
   stream = strcmp (argv[1], "stream") == 0;

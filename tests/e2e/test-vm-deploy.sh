@@ -118,6 +118,32 @@ status=0; v2v template drift web-01 >said || status=$?
 grep -qx '  template.version: 2 -> 1' said || fail "a newer version is not told: $(cat said)"
 v2v library set --disable vm-template/web >/dev/null # the newest
 
+# On a host: its bases first, once; the paths that it has; its folder.
+mkdir hv1 other
+cat >lib/hosts.json <<END
+{ "hosts": [ { "name": "hv1", "driver": "folder", "path": "$PWD/hv1", "windows_path": "D:\\\\VMs" },
+             { "name": "hv2", "driver": "folder", "path": "$PWD/other", "maintenance": true } ] }
+END
+v2v vm create --template web --host hv1 --count 2 --set 'address=192.0.2.@ORDINAL+20@/24' \
+    --computer-name 'hw-##' >said || fail "--host: $(cat said)"
+[ -d hv1/hw-01 ] && [ -d hv1/hw-02 ] || fail "--host: $(ls hv1)"
+[ "$(ls hv1/bases/*.vhdx | wc -l)" = 1 ] || fail "bases: $(ls hv1/bases)"
+b=$(basename hv1/bases/*.vhdx)
+v2v disk chain --json --search hv1/bases hv1/hw-01/hw-01-disk1.vhdx >said
+jq -e --arg b "$b" '.layers[0].parent_absolute_path == "D:\\VMs\\bases\\" + $b' said >/dev/null ||
+    fail "absolute: $(cat said)"
+jq -e --arg b "..\\bases\\$b" '.target.disks[0].parents[0].path == $b' hv1/hw-01/hw-01.json \
+    >/dev/null || fail "relative: $(jq .target.disks hv1/hw-01/hw-01.json)"
+v2v compare --search hv1/bases 1.raw hv1/hw-02/hw-02-disk1.vhdx >/dev/null || fail "--host: contents"
+v2v vm ls --json --host hv1 | jq -e '[.machines[].folder] == ["hw-01", "hw-02"]' >/dev/null ||
+    fail "ls --host: $(v2v vm ls --json --host hv1)"
+v2v template drift hw-01 || fail "drift on a host: $(v2v template drift hw-01)"
+v2v vm rm hw-01 >/dev/null || fail "rm on a host"
+[ ! -e hv1/hw-01 ] && [ -e hv1/hw-02 ] && [ -e "hv1/bases/$b" ] || fail "rm on a host: $(ls hv1)"
+expect_status 2 v2v vm create --template web --host hv2 --set address=192.0.2.9/24
+[[ $out == *"is in maintenance"* ]] || fail "a host in maintenance: $out"
+expect_status 2 v2v vm create --template web --host hv1 -o out --set address=192.0.2.9/24
+
 # A free name is given again, one whose folder is there is refused.
 v2v vm create --template web -o out --set address=192.0.2.9/24 --json >said || fail "again"
 jq -e '.machines[0].computer_name == "web-02"' said >/dev/null || fail "$(cat said)"
