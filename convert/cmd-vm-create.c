@@ -64,7 +64,7 @@ static const struct cmd_option options[] = {
     "payload block of the new disks (VHDX 1M to 256M, VHD 512K or\n2M)" },
   { "clone", OPT_CLONE, "FOLDER",
     "the hardware and the disks of the machine in FOLDER, which\n"
-    "v2v convert or v2v vm create made" },
+    "v2v convert or v2v vm create made; with --library a machine of it" },
   { "computer-name", OPT_COMPUTER_NAME, "NAME",
     "with --library: name of the guest, or a pattern as web-##, in\n"
     "place of the template's" },

@@ -237,7 +237,6 @@ check (const struct vm_create_args *a, struct v2v_error **err)
     bool given;
     const char *option;
   } never[] = {
-    { o->clone != NULL, "clone" },
     { o->iso != NULL, "iso" },
     { o->dvd, "dvd" },
     { o->pxe, "pxe" },
@@ -248,6 +247,7 @@ check (const struct vm_create_args *a, struct v2v_error **err)
     { a->search.len > 0, "search" },
     { a->seed_profile != NULL, "seed-profile" },
   }, templates[] = {
+    { o->clone != NULL, "clone" },
     { o->nr_disks > 0, "disk or --blank" },
     { o->differencing, "differencing" },
     { o->nr_cpus != 0, "cpus" },
@@ -276,10 +276,10 @@ check (const struct vm_create_args *a, struct v2v_error **err)
                      "is the template's matter: --set sets what it allows");
   if (a->vm_template == NULL && a->set.len > 0)
     return refuse (err, "set", "needs --template");
-  if (a->vm_template == NULL && o->nr_disks == 0) {
+  if (a->vm_template == NULL && o->nr_disks == 0 && o->clone == NULL) {
     v2v_fail (err, V2V_ERR_USAGE,
               "vm create: nothing says what the machine starts from");
-    return v2v_hint (err, "--template NAME, or --disk OBJECT");
+    return v2v_hint (err, "--template NAME, --clone OBJECT or --disk OBJECT");
   }
   if (a->count > 1 && o->name != NULL)
     return v2v_fail (err, V2V_ERR_USAGE,
@@ -328,6 +328,8 @@ fill (struct deployment *d, struct v2v_error **err)
   for (unsigned i = 0; i < d->count; ++i)
     d->opts[i] = (struct v2v_deploy_opts){
       .vm_template = a->vm_template,
+      .clone = a->opts.clone,
+      .clone_differencing = a->opts.differencing,
       .disks = d->disks,
       .nr_disks = a->opts.nr_disks,
       .fields = d->fields,

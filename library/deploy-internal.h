@@ -3,6 +3,7 @@
  *
  *   deploy.c            the order of the steps
  *   deploy-template.c   template, profiles and disks: which objects are meant
+ *   deploy-clone.c      a machine of the library in place of a template
  *   deploy-settings.c   what the deployer sets, in documents and their texts
  *   deploy-guest.c      the profile of the guest, its seed, addresses
  *   deploy-host.c       machines that go to a host
@@ -86,10 +87,21 @@ void deploy_plan_clear (struct deploy_plan *p);
 int deploy_resolve (struct v2v_library *lib, struct deploy_cache *cache,
                     struct deploy_plan *p, bool with_guest,
                     struct v2v_error **err);
+/* The disk object ID, opened; kept in CACHE. */
+int deploy_load_base (struct v2v_library *lib, struct deploy_cache *cache,
+                      const char *id, struct deploy_base **ret,
+                      struct v2v_error **err);
 /* A sentence for the provenance. */
 int deploy_reason (struct deploy_plan *p, struct v2v_error **err,
                    const char *fmt, ...)
     __attribute__ ((format (printf, 3, 4)));
+
+/* ---- deploy-clone.c ---- */
+
+/* Hardware (unless there is one) and disks of the machine ID of the library. */
+int deploy_clone (struct v2v_library *lib, struct deploy_cache *cache,
+                  struct deploy_plan *p, const char *id,
+                  struct v2v_error **err);
 
 /* ---- deploy-host.c ---- */
 

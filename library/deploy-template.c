@@ -390,9 +390,10 @@ fill_base (struct v2v_library *lib, const char *id, struct deploy_base *b,
              : 0;
 }
 
-static int
-load_base (struct v2v_library *lib, struct deploy_cache *cache, const char *id,
-           struct deploy_base **ret, struct v2v_error **err)
+int
+deploy_load_base (struct v2v_library *lib, struct deploy_cache *cache,
+                  const char *id, struct deploy_base **ret,
+                  struct v2v_error **err)
 {
   struct deploy_base *b;
 
@@ -449,7 +450,7 @@ add_template_disk (struct v2v_library *lib, struct deploy_cache *cache,
     }
     if (find_referred (lib, p, &t->object, V2V_OBJECT_DISK, what, &id, err) ==
             -1 ||
-        load_base (lib, cache, id, &d.base, err) == -1)
+        deploy_load_base (lib, cache, id, &d.base, err) == -1)
       return -1;
   }
   return deploy_disks_append (&p->disks, d) == -1 ? v2v_fail_nomem (err) : 0;
@@ -471,12 +472,12 @@ add_disks (struct v2v_library *lib, struct deploy_cache *cache,
                                             ? from->storage
                                             : V2V_STORAGE_BLANK,
                              .size_bytes = from->size_bytes,
-                             .boot = i == 0 };
+                             .boot = i == 0 && p->disks.len == 0 };
     CLEANUP_FREE char *id = NULL;
 
     if (from->object != NULL &&
         (find_called (lib, from->object, V2V_OBJECT_DISK, &id, err) == -1 ||
-         load_base (lib, cache, id, &d.base, err) == -1))
+         deploy_load_base (lib, cache, id, &d.base, err) == -1))
       return -1;
     if (deploy_disks_append (&p->disks, d) == -1)
       return v2v_fail_nomem (err);
@@ -573,6 +574,7 @@ deploy_resolve (struct v2v_library *lib, struct deploy_cache *cache,
 {
   const struct v2v_deploy_opts *o = p->opts;
   const struct v2v_vm_template *t = NULL;
+  CLEANUP_FREE char *clone = NULL;
   const char *pattern;
 
   p->reasons = v2v_json_new_array ();
@@ -594,7 +596,13 @@ deploy_resolve (struct v2v_library *lib, struct deploy_cache *cache,
        choose_document (lib, cache, p, o->guest_os, t ? &t->guest_os : NULL,
                         V2V_OBJECT_GUEST_OS_PROFILE, V2V_DOCUMENT_GUEST_OS,
                         &p->guest_os_from, err) == -1) ||
-      copy_documents (p, err) == -1 || add_disks (lib, cache, p, err) == -1)
+      copy_documents (p, err) == -1)
+    return -1;
+  if (o->clone != NULL &&
+      (find_called (lib, o->clone, V2V_OBJECT_VM, &clone, err) == -1 ||
+       deploy_clone (lib, cache, p, clone, err) == -1))
+    return -1;
+  if (add_disks (lib, cache, p, err) == -1)
     return -1;
   pattern = choose_pattern (p);
   if (pattern != NULL && (p->pattern = strdup (pattern)) == NULL)

@@ -356,10 +356,11 @@ check_opts (const struct v2v_deploy_opts *o, struct v2v_error **err)
 {
   if (o->host == NULL && (o->output_dir == NULL || o->output_dir[0] == '\0'))
     return v2v_fail (err, V2V_ERR_USAGE, "the output folder has no name");
-  if (o->vm_template == NULL && o->nr_disks == 0)
+  if (o->vm_template == NULL && o->nr_disks == 0 && o->clone == NULL)
     return v2v_fail (err, V2V_ERR_USAGE,
                      "nothing says what the machine is made of");
-  if (o->vm_template != NULL && (o->nr_disks > 0 || o->nr_fields > 0))
+  if (o->vm_template != NULL &&
+      (o->nr_disks > 0 || o->nr_fields > 0 || o->clone != NULL))
     return v2v_fail (err, V2V_ERR_USAGE,
                      "a template says what its machines have: only its "
                      "settings can be set");

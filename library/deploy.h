@@ -37,6 +37,10 @@ struct v2v_deploy_opts {
   const char *vm_template;
   const struct v2v_deploy_disk *disks; /* or these */
   size_t nr_disks;
+  /* Or a machine of the library (an object of kind vm): its hardware, and its
+   * disks, copied or as bases. */
+  const char *clone;
+  bool clone_differencing;
   /* Without a template: fields of the profiles, "hardware.memory.startup-mib".
    * With one, settings are what a deployer may set. */
   const struct v2v_setting_value *fields;

@@ -188,6 +188,14 @@ jq -e '(.disks | length) == 2 and .disks[1].location == 5 and .disks[0].file == 
        and (.disks[0].object.digest | startswith("sha256"))' said >/dev/null || fail "$(cat said)"
 v2v vm create --template of-vm -o out second >/dev/null || fail "of a machine"
 
+# The same machine once more, on its disks.
+v2v vm create --library lib --clone vm/kept --differencing --computer-name 'tw-##' -o out \
+    >/dev/null || fail "--clone of the library"
+jq -e '.target | .processor.count == 3 and .disks[1].location == 5 and .disks[1].controller == 1
+       and (.disks[0].parents | length) == 1' out/tw-01/tw-01.json >/dev/null ||
+    fail "clone: $(cat out/tw-01/tw-01.json)"
+v2v vm show --json tw-01 | jq -e '(.bases | length) == 2' >/dev/null || fail "bases of a clone"
+
 # Without a template: disks of the library.
 v2v vm create --library lib --disk base --differencing --cpus 5 --switch A --vlan 7 --blank 1G \
     -o out plain >/dev/null || fail "--disk OBJECT"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Machines out of templates: names among processes, what is found again, what
- * is refused.  (tests/e2e/test-vm-deploy.sh has the same from outside.)
+ * is refused.  (tests/e2e/test-vm-deploy.sh has the same from outside.)  Built
+ * twice, for SQLite and (LIBRARY_POSTGRES) for a real PostgreSQL server.
  */
 
 #include <config.h>
@@ -16,11 +17,23 @@
 #include "deploy-util.h"
 #include "library/library-internal.h"
 
+static bool skipped; /* there is no server */
+
+static struct v2v_library *
+begin (const char *dir)
+{
+  if (skipped) {
+    test_tmpdir_remove ((char *) (uintptr_t) dir);
+    skip ();
+  }
+  return deploy_test_new (dir);
+}
+
 static void
 test_eight_processes_get_ninety_six_different_names (void **state)
 {
   char *dir = test_tmpdir ();
-  struct v2v_library *lib = deploy_test_new (dir);
+  struct v2v_library *lib = begin (dir);
   pid_t pids[8];
 
   (void) state;
@@ -58,7 +71,7 @@ static void
 test_a_machine_is_found_by_id_name_and_computer_name (void **state)
 {
   char *dir = test_tmpdir ();
-  struct v2v_library *lib = deploy_test_new (dir);
+  struct v2v_library *lib = begin (dir);
   struct v2v_deploy_result r[2];
   struct v2v_error *err = NULL;
   CLEANUP_OBJECTS struct v2v_objects bases = { 0 };
@@ -103,7 +116,7 @@ static void
 test_only_a_folder_with_the_id_of_the_machine_is_removed (void **state)
 {
   char *dir = test_tmpdir ();
-  struct v2v_library *lib = deploy_test_new (dir);
+  struct v2v_library *lib = begin (dir);
   struct v2v_deploy_result r;
   struct v2v_error *err = NULL;
   CLEANUP_FREE char *ours = NULL, *away = NULL, *file = NULL;
@@ -129,7 +142,7 @@ static void
 test_more_machines_than_names_take_none (void **state)
 {
   char *dir = test_tmpdir ();
-  struct v2v_library *lib = deploy_test_new (dir);
+  struct v2v_library *lib = begin (dir);
   struct v2v_deploy_result r[100];
   struct v2v_error *err = NULL;
   size_t n = 1;
@@ -149,7 +162,7 @@ static void
 test_a_machine_on_a_disk_that_is_away_is_left_for_later (void **state)
 {
   char *dir = test_tmpdir ();
-  struct v2v_library *lib = deploy_test_new (dir);
+  struct v2v_library *lib = begin (dir);
   struct v2v_deploy_result r;
   struct v2v_error *err = NULL;
   CLEANUP_FREE char *out = NULL, *away = NULL;
@@ -181,7 +194,18 @@ static int
 set_up (void **state)
 {
   (void) state;
+#ifdef LIBRARY_POSTGRES
+  skipped = !library_test_start_postgres ();
+#endif
   library_test_use_memory ();
+  return 0;
+}
+
+static int
+tear_down (void **state)
+{
+  (void) state;
+  library_test_stop_postgres ();
   return 0;
 }
 
@@ -196,5 +220,5 @@ main (void)
     cmocka_unit_test (test_a_machine_on_a_disk_that_is_away_is_left_for_later),
   };
 
-  return cmocka_run_group_tests (tests, set_up, NULL);
+  return cmocka_run_group_tests (tests, set_up, tear_down);
 }
