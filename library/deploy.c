@@ -532,7 +532,7 @@ publish (struct work *w, size_t first, size_t n, struct v2v_vm_result *vms,
   for (size_t i = first; i < first + n; ++i)
     if (v2v_vm_settle (w->plans[i].job, &vms[i - first], err) == -1)
       return -1;
-  for (size_t i = first; w->opts[i].host != NULL && i < first + n; ++i)
+  for (size_t i = first; i < first + n && w->opts[i].host != NULL; ++i)
     if (deploy_host_send (w->opts[i].host, w->plans[i].folder, w->staged,
                           &w->opts[i].copy, err) == -1)
       return v2v_prefix (err, "machine '%s'", w->plans[i].name);
