@@ -513,6 +513,19 @@ v2v_deposit_start_sync (struct v2v_deposit *d)
     (void) each_file (d, start_file, NULL);
 }
 
+/* The data of all files first: the log that the first fsync then writes has what
+ * their ends and blocks have become, and the others find nothing left to do. */
+static int
+wait_file (struct v2v_deposit *d, int fd, const char *name,
+           struct v2v_error **err)
+{
+  (void) d, (void) name, (void) err;
+  (void) sync_file_range (fd, 0, 0,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                              SYNC_FILE_RANGE_WAIT_AFTER);
+  return 0;
+}
+
 static int
 sync_file (struct v2v_deposit *d, int fd, const char *name,
            struct v2v_error **err)
@@ -525,7 +538,8 @@ sync_file (struct v2v_deposit *d, int fd, const char *name,
 int
 v2v_deposit_sync (struct v2v_deposit *d, struct v2v_error **err)
 {
-  if (d->defer_sync && each_file (d, sync_file, err) == -1)
+  if (d->defer_sync && (each_file (d, wait_file, err) == -1 ||
+                        each_file (d, sync_file, err) == -1))
     return -1;
   return sync_folder (d->part_fd, d->part, err);
 }
