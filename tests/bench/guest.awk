@@ -31,7 +31,7 @@ function table(row, bar,   i, v, t, ratio) {
             runs = runs sprintf("%s\n    {\"row\": \"%s\", \"tool\": \"%s\", \"step\": \"%s\", \"seconds\": %.2f}",
                 nruns++ ? "," : "", row, variants[v], steps[i], t)
         }
-        printf " %10s\n", of(row, variants[v], "initramfs") > 0 ? "rebuilt" : "kept"
+        printf " %10s\n", (of(row, variants[v], "initramfs") > 0 ? "rebuilt" : "kept")
     }
     ratio = of(row, "ours", "wall") / of(row, "virt-v2v", "wall")
     verdict(row, "ours / virt-v2v", ratio, bar, ratio <= bar)
