@@ -65,7 +65,9 @@ stage_distcheck () {
 # Small, one round: that the bench works, not what it measures.
 stage_bench () {
     BENCH_DIR=$top/bench.tmp BENCH_JSON=$top/bench.json BENCH_SIZE=256 \
-        BENCH_ROUNDS=1 BENCH_REFLINK=1 BENCH_GUEST_ROUNDS=0 make -C "$plain" bench
+        BENCH_ROUNDS=1 BENCH_REFLINK=1 BENCH_GUEST_ROUNDS=0 \
+        BENCH_LIBRARY_ROUNDS=1 BENCH_LIBRARY_OBJECTS=0 BENCH_DEPLOY_ROUNDS=1 \
+        make -C "$plain" bench
 }
 
 # Minutes a stage may take, and how its cases are counted.
