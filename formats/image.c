@@ -392,7 +392,11 @@ v2v_image_open_rw (const char *filename, const struct v2v_open_opts *opts,
 
   if (opts == NULL)
     opts = &defaults;
-  io = v2v_io_open (filename, V2V_IO_FOLLOW | V2V_IO_RW, err);
+  io = v2v_io_open (
+      filename,
+      V2V_IO_FOLLOW | V2V_IO_RW |
+          (opts != NULL && opts->defer_sync ? V2V_IO_DEFER_SYNC : 0),
+      err);
   if (io == NULL)
     return NULL;
   ops = v2v_image_choose_driver (io, opts, err);

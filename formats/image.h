@@ -108,9 +108,11 @@ struct v2v_open_opts {
   bool ignore_parent_id;     /* explicit override of an identity mismatch */
   bool strict;               /* refuse what a strict inspector refuses */
   bool force;                /* read despite a doubtful feature */
-  bool keep_content_id;      /* open_rw: what is changed does not change what a
+  bool defer_sync; /* open_rw: as in v2v_create_opts, for a file that nobody
+                      sees yet */
+  bool keep_content_id; /* open_rw: what is changed does not change what a
                                 child sees, so its parent stays the right one */
-  bool overlay;              /* nbd, qcow2: what the own top layer does not
+  bool overlay;         /* nbd, qcow2: what the own top layer does not
                                  hold is ABSENT, for v2v_image_set_base */
 };
 

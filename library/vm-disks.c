@@ -7,15 +7,22 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef HAVE_LINUX_FS_H
+#include <linux/fs.h>
+#endif
+
 #include "formats/core/bytes.h"
 #include "formats/core/cleanup.h"
+#include "formats/core/log.h"
 #include "formats/iso.h"
 #include "formats/ladder.h"
 #include "inject/seed.h"
@@ -149,6 +156,95 @@ make_child (struct vm *vm, size_t i, const char *path, struct v2v_error **err)
                   vm->plan->disks[i].file);
 }
 
+/* ---- the same blocks ---- */
+
+/* Is a clone of the whole file what is asked for? */
+static bool
+may_clone (const struct vm *vm, const struct vm_disk *d)
+{
+  const struct v2v_image_info *info =
+      d->image != NULL ? v2v_image_get_info (d->image) : NULL;
+  const char *variant =
+      vm->opts->subformat == V2V_SUB_FIXED ? "fixed" : "dynamic";
+
+  return info != NULL && !vm->opts->copy.no_reflink &&
+         strcmp (info->format, format_name (vm)) == 0 && !info->has_parent &&
+         !info->dirty && vm->opts->block_bytes == 0 && info->variant != NULL &&
+         strcmp (info->variant, variant) == 0;
+}
+
+/* PATH becomes a file with the blocks of the disk's.  1: the file system cannot
+ * do that. */
+static int
+clone_file (const struct vm_disk *d, const char *path, struct v2v_error **err)
+{
+#ifdef FICLONE
+  CLEANUP_CLOSE int to = -1;
+  uint64_t at, len;
+  int from, e;
+
+  if (v2v_image_io (d->image) == NULL ||
+      !v2v_io_fd (v2v_image_io (d->image), 0, &from, &at, &len) || at != 0)
+    return 1;
+  to = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (to == -1)
+    return v2v_fail_errno (err, "%s", path);
+  if (ioctl (to, FICLONE, from) == 0)
+    return 0;
+  e = errno;
+  unlink (path);
+  v2v_debug ("vm: %s: the blocks cannot be shared: %s", path, strerror (e));
+#else
+  (void) d, (void) path, (void) err;
+#endif
+  return 1;
+}
+
+/* Two disks of one identity are one disk to whoever looks at identities. */
+static int
+give_identity (const struct vm *vm, const char *path, struct v2v_error **err)
+{
+  const struct v2v_open_opts opts = {
+    .format = format_name (vm),
+    .no_parents = true,
+    .defer_sync = v2v_deposit_is_deferred (vm->deposit),
+  };
+  CLEANUP_IMAGE struct v2v_image *img = v2v_image_open_rw (path, &opts, err);
+  struct v2v_guid id, content;
+  char id_text[37], content_text[37];
+  const struct v2v_image_info like = { .format = opts.format,
+                                       .id = id_text,
+                                       .content_id = content_text };
+
+  if (img == NULL || v2v_guid_random (&id, err) == -1 ||
+      v2v_guid_random (&content, err) == -1)
+    return -1;
+  v2v_guid_format (&id, id_text);
+  v2v_guid_format (&content, content_text);
+  return v2v_image_set_identity (img, &like, err) == -1 ||
+                 v2v_image_finish (img, err) == -1
+             ? -1
+             : 0;
+}
+
+/* 1: it has to be copied. */
+static int
+make_clone (struct vm *vm, size_t i, const char *path, struct v2v_error **err)
+{
+  struct vm_disk *d = &vm->disks[i];
+  int r;
+
+  if (!may_clone (vm, d))
+    return 1;
+  r = clone_file (d, path, err);
+  if (r != 0)
+    return r;
+  d->result.virtual_bytes = v2v_image_size (d->image);
+  d->result.shared_bytes = v2v_io_size (v2v_image_io (d->image));
+  d->result.digest_deferred = !vm->opts->no_digest;
+  return give_identity (vm, path, err);
+}
+
 static int
 make_copy (struct vm *vm, size_t i, const char *path, struct v2v_error **err)
 {
@@ -162,7 +258,10 @@ make_copy (struct vm *vm, size_t i, const char *path, struct v2v_error **err)
     .defer_sync = v2v_deposit_is_deferred (vm->deposit),
   };
   struct v2v_copy_opts copy = o->copy;
+  const int cloned = make_clone (vm, i, path, err);
 
+  if (cloned != 1)
+    return cloned;
   if (d->image != NULL && vm->hyperv.disk_format == V2V_HYPERV_VHDX)
     create.logical_sector_bytes =
         v2v_image_get_info (d->image)->logical_sector_bytes;

@@ -357,6 +357,7 @@ file_new (int fd, const char *name, const char *path, unsigned flags,
   f->fd = fd;
   pthread_mutex_init (&f->behind_lock, NULL);
   f->early_writeback = (flags & V2V_IO_EARLY_WRITEBACK) != 0;
+  f->defer_sync = (flags & V2V_IO_DEFER_SYNC) != 0;
   if (file_measure (fd, f, &size, err) == -1) {
     v2v_prefix (err, "%s", name);
     file_close (f);
@@ -541,7 +542,6 @@ v2v_io_create_part (const char *path, unsigned flags, struct v2v_error **err)
   f->part_path = STEAL (part);
   f->final_path = STEAL (final);
   f->replace = (flags & V2V_IO_REPLACE) != 0;
-  f->defer_sync = (flags & V2V_IO_DEFER_SYNC) != 0;
   return io;
 }
 

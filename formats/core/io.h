@@ -31,8 +31,8 @@ struct v2v_io;
                                      (resume); otherwise a stale one is
                                      truncated */
 #define V2V_IO_DEFER_SYNC                                                      \
-  32u /* create_part: v2v_io_sync and publish do not sync: the caller does,
-         when all files of a folder are there */
+  32u /* v2v_io_sync and publish do not sync: the caller does, when all files
+         of a folder are there */
 
 /* Size of a stream whose length is not known in advance. */
 #define V2V_IO_SIZE_UNKNOWN UINT64_MAX

@@ -98,7 +98,7 @@ if wants deploy-reflink && [ "$gib" != 0 ]; then
             # Zeros that were written are data as any other to the file system.
             dd if=/dev/zero of="$mnt/base.raw" bs=1M count=$((gib * 1024)) \
                 conv=fsync status=none
-            $v2v copy --no-digest --subformat fixed "$mnt/base.raw" "$mnt/base.vhdx" >&2
+            $v2v copy --no-digest "$mnt/base.raw" "$mnt/base.vhdx" >&2
             library "$mnt" "$mnt/base.vhdx"
             $v2v template create --library "$mnt/lib" --name whole --from web \
                 --set 'disks[0].storage=copy' >&2
