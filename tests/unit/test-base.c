@@ -431,6 +431,9 @@ test_bases_of_a_host_go_when_nothing_there_needs_them (void **state)
   }
   stranger = library_test_file (host_bases, "other.vhdx", "of others");
   deploy (&w, "web-01", c.id[0]); /* on "hv1" */
+  /* What lies on a host is not removed from the library. */
+  assert_ok (v2v_base_gc (w.lib, 0, NULL, NULL, NULL, &r, &err), err);
+  assert_int_equal (r.nr_done, 0);
   assert_ok (v2v_base_gc_host (w.lib, conn, &dry, NULL, NULL, &r, &err), err);
   assert_true (r.nr_done == 2 && r.nr_files == 1);
   assert_ok (v2v_base_gc_host (w.lib, conn, NULL, NULL, NULL, &r, &err), err);
