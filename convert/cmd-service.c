@@ -3,7 +3,6 @@
 
 #include <config.h>
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,86 +216,6 @@ read_template (struct service_args *a, const char *what, struct v2v_error **err)
 /* ---- plans ---- */
 
 static void
-print_machines (const struct v2v_service_machines *machines)
-{
-  for (size_t i = 0; i < machines->len; ++i) {
-    const struct v2v_service_machine *m = &machines->ptr[i];
-    CLEANUP_FREE char *tier = cmd_printable (m->tier);
-    CLEANUP_FREE char *name = cmd_printable (m->computer_name);
-    CLEANUP_FREE char *host = m->host != NULL ? cmd_printable (m->host) : NULL;
-
-    if (i == 0)
-      printf ("%-16s %3s %6s  %-24s %-20s %-12s %s\n", "TIER", "NR", "DOMAIN",
-              "NAME", "ADDRESS", "HOST", "STATE");
-    printf ("%-16s %3u %6u  %-24s %-20s %-12s %s\n", tier ? tier : "?",
-            m->ordinal, m->domain, name ? name : "?",
-            m->address ? m->address : "-", host ? host : "-",
-            m->state ? m->state
-            : m->id  ? "made"
-                     : "new");
-  }
-}
-
-static void
-print_change (const struct v2v_document_change *c)
-{
-  CLEANUP_FREE char *path = cmd_printable (c->path);
-  CLEANUP_FREE char *old =
-      c->old_value != NULL ? cmd_printable (c->old_value) : NULL;
-  CLEANUP_FREE char *new =
-      c->new_value != NULL ? cmd_printable (c->new_value) : NULL;
-
-  if (old == NULL)
-    printf ("+ %s: %s\n", path, new);
-  else if (new == NULL)
-    printf ("- %s: %s\n", path, old);
-  else
-    printf ("  %s: %s -> %s\n", path, old, new);
-}
-
-static void
-print_steps (const struct v2v_service_steps *steps, bool states)
-{
-  for (size_t i = 0; i < steps->len; ++i) {
-    const struct v2v_service_step *s = &steps->ptr[i];
-    CLEANUP_FREE char *subject = cmd_printable (s->subject);
-    const char *error = v2v_json_get_string (s->detail, "error");
-    CLEANUP_FREE char *shown = error != NULL && strcmp (s->state, "failed") == 0
-                                   ? cmd_printable (error)
-                                   : NULL;
-
-    printf ("%4zu. %-8s %s%s%s%s%s\n", i + 1, s->kind, subject ? subject : "?",
-            states ? "  " : "", states ? s->state : "", shown ? ": " : "",
-            shown ? shown : "");
-  }
-}
-
-static int
-print_plan (const struct cli *cli, const struct v2v_service_plan *p,
-            struct v2v_error **err)
-{
-  CLEANUP_FREE char *name = cmd_printable (p->name);
-  CLEANUP_JSON struct v2v_json *o = NULL;
-
-  if (cli->json) {
-    o = v2v_service_plan_to_json (p);
-    return cmd_print_json (o, err);
-  }
-  printf ("%s %s\n", v2v_service_operation_name (p->operation),
-          name ? name : "?");
-  for (size_t i = 0; p->reasons != NULL && p->reasons[i] != NULL; ++i) {
-    CLEANUP_FREE char *reason = cmd_printable (p->reasons[i]);
-
-    printf ("%s\n", reason ? reason : "?");
-  }
-  for (size_t i = 0; i < p->changes.len; ++i)
-    print_change (&p->changes.ptr[i]);
-  print_machines (&p->machines);
-  print_steps (&p->steps, false);
-  return 0;
-}
-
-static void
 tell (void *arg, size_t number, size_t nr, const struct v2v_service_step *s,
       bool done)
 {
@@ -310,34 +229,6 @@ tell (void *arg, size_t number, size_t nr, const struct v2v_service_step *s,
   fflush (stdout);
 }
 
-/* What the service is now. */
-static int
-print_service (const struct cli *cli, struct v2v_library *lib, const char *id,
-               struct v2v_error **err)
-{
-  CLEANUP_SERVICE struct v2v_service s = { .id = NULL };
-  CLEANUP_JSON struct v2v_json *o = NULL;
-  CLEANUP_FREE char *name = NULL, *template = NULL;
-
-  if (v2v_service_show (lib, id, &s, err) == -1)
-    return -1;
-  if (cli->json) {
-    o = v2v_service_to_json (&s);
-    return cmd_print_json (o, err);
-  }
-  name = cmd_printable (s.name);
-  template = cmd_printable (s.template_name);
-  printf ("id:       %s\nname:     %s\nstate:    %s\ntemplate: %s", s.id, name,
-          s.state, template);
-  if (s.template_version != -1)
-    printf (" (version %" PRId64 ")", s.template_version);
-  printf ("\n");
-  print_machines (&s.machines);
-  if (strcmp (s.state, "deployed") != 0)
-    print_steps (&s.steps, true);
-  return 0;
-}
-
 /* Print the plan, or do it. */
 static int
 finish (const struct cli *cli, struct service_args *a,
@@ -346,13 +237,13 @@ finish (const struct cli *cli, struct service_args *a,
   if (a->dry_run)
     return v2v_service_check (a->lib, plan, &a->opts, err) == -1
                ? -1
-               : print_plan (cli, plan, err);
+               : service_print_plan (cli, plan, err);
   a->opts.tell = tell;
   a->opts.tell_arg = (void *) (uintptr_t) cli;
   if (v2v_service_execute (a->lib, plan, &a->opts, err) == -1)
     return -1;
   if (plan->operation != V2V_SERVICE_DELETE)
-    return print_service (cli, a->lib, plan->id, err);
+    return service_print_service (cli, a->lib, plan->id, err);
   if (cli->json) {
     CLEANUP_JSON struct v2v_json *o = v2v_json_new_object ();
 
@@ -404,7 +295,7 @@ do_plan (struct cli *cli, struct service_args *a, struct v2v_error **err)
     return -1;
   return v2v_service_check (a->lib, plan, &a->opts, err) == -1
              ? -1
-             : print_plan (cli, plan, err);
+             : service_print_plan (cli, plan, err);
 }
 
 static int
@@ -633,7 +524,7 @@ go_on (struct cli *cli, bool back, struct v2v_error **err)
     r = cli->json ? cmd_print_json (o, err) : 0;
   }
   else if (r == 0)
-    r = print_service (cli, a.lib, s.id, err);
+    r = service_print_service (cli, a.lib, s.id, err);
   service_args_clear (&a);
   return r == 1 ? 0 : r;
 }
@@ -740,7 +631,7 @@ do_show (struct cli *cli, const struct service_args *a, struct v2v_error **err)
   CLEANUP_FREE char *text = NULL;
 
   if (!a->haproxy && !a->zone)
-    return print_service (cli, a->lib, cli->args[0], err);
+    return service_print_service (cli, a->lib, cli->args[0], err);
   if (a->haproxy && a->zone)
     return v2v_fail (err, V2V_ERR_USAGE,
                      "--haproxy and --zone exclude each other");
@@ -802,7 +693,7 @@ do_refresh (struct cli *cli, struct service_args *a, struct v2v_error **err)
     r = cmd_print_json (o, err);
   }
   else
-    print_machines (&s.machines);
+    service_print_machines (&s.machines);
   return r == 0 && bad > 0 ? CMD_EXIT_DIFFERENT : r;
 }
 

@@ -44,6 +44,15 @@ int service_parse (struct cli *cli, struct service_args *a,
                    struct v2v_error **err);
 void service_args_clear (struct service_args *a);
 
+/* ---- cmd-service-print.c ---- */
+
+void service_print_machines (const struct v2v_service_machines *machines);
+int service_print_plan (const struct cli *cli, const struct v2v_service_plan *p,
+                        struct v2v_error **err);
+/* What the service ID is now. */
+int service_print_service (const struct cli *cli, struct v2v_library *lib,
+                           const char *id, struct v2v_error **err);
+
 extern const struct v2v_command service_cmd_delete;
 extern const struct v2v_command service_cmd_deploy;
 extern const struct v2v_command service_cmd_ls;
