@@ -290,7 +290,7 @@ static void
 add_disk (struct builder *b, const struct qemu_disk *d, size_t i)
 {
   struct v2v_json *o = v2v_json_new_object ();
-  char node[24], bus[24];
+  char node[32], bus[24];
 
   snprintf (node, sizeof node, "image%zu", i);
   if (d->path != NULL)
