@@ -11,6 +11,7 @@
 
 #include "formats/core/text.h"
 #include "convert/cmd-library.h"
+#include "library/deploy.h"
 
 /* ---- ls ---- */
 
@@ -20,6 +21,8 @@ struct listing {
   uint64_t n;
   struct v2v_str line;
 };
+
+#define LIST_HEAD "%-*s  %-18s %-8s %10s  %s\n"
 
 /* JSON is printed object by object: a catalogue may have a million. */
 static int
@@ -40,8 +43,8 @@ list_one (void *arg, const struct v2v_object *o, struct v2v_error **err)
   }
   name = cmd_printable (o->name);
   if (l->n++ == 0)
-    printf ("%-*s  %-18s %-8s %10s  %s\n", l->long_ ? 36 : 8, "ID", "KIND",
-            "STATE", "SIZE", "NAME");
+    printf (LIST_HEAD, l->long_ ? 36 : 8, "ID", "KIND", "STATE", "SIZE",
+            "NAME");
   printf ("%.*s  %-18s %-8s %10s  %s", l->long_ ? 36 : 8, o->id,
           v2v_object_kind_name (o->kind),
           o->enabled ? v2v_location_state_name (o->state) : "disabled",
@@ -267,12 +270,39 @@ const struct v2v_command lib_cmd_show = {
 
 /* ---- where-used ---- */
 
+/* Machines that were deployed are no objects, but they are lost with what they
+ * stand on.  Their rows name the whole chain of their disks. */
+static int
+list_machine (void *arg, const struct v2v_deployed *m, struct v2v_error **err)
+{
+  struct listing *l = arg;
+  CLEANUP_FREE char *name = NULL, *place = NULL, *line = NULL;
+  CLEANUP_JSON struct v2v_json *o = NULL;
+
+  if (l->cli->json) {
+    o = v2v_deployed_to_json (m);
+    line = v2v_json_ok (o) ? v2v_json_dump (o, 0) : NULL;
+    if (line == NULL)
+      return v2v_fail_nomem (err);
+    printf ("%s%s", l->n++ ? ",\n    " : "\n    ", line);
+    return 0;
+  }
+  name = cmd_printable (m->name);
+  place = cmd_printable (m->host[0] != '\0' ? m->host : m->folder);
+  if (l->n++ == 0)
+    printf (LIST_HEAD, 8, "ID", "KIND", "STATE", "SIZE", "NAME");
+  printf ("%.8s  %-18s %-8s %10s  %s (%s)\n", m->id, "machine", m->state, "-",
+          name ? name : "?", place ? place : "?");
+  return 0;
+}
+
 static int
 run_where_used (struct cli *cli, struct v2v_error **err)
 {
   struct lib_args a = { 0 };
   CLEANUP_LIBRARY struct v2v_library *lib = lib_begin (cli, &a, err);
   CLEANUP_FREE char *id = NULL;
+  struct v2v_deployed_filter machines = { .id = NULL };
   struct listing l = { .cli = cli };
   int r;
 
@@ -282,11 +312,18 @@ run_where_used (struct cli *cli, struct v2v_error **err)
     return -1;
   a.filter.needs = id;
   a.filter.indirectly = a.all;
+  machines.object = id;
   if (cli->json)
     printf ("{\n  \"used_by\": [");
   r = v2v_library_each (lib, &a.filter, list_one, &l, err);
   v2v_str_free (&l.line);
-  if (cli->json && r == 0)
+  if (r == 0 && cli->json) {
+    printf ("%s],\n  \"machines\": [", l.n ? "\n  " : "");
+    l.n = 0;
+  }
+  if (r == 0)
+    r = v2v_deployed_each (lib, &machines, list_machine, &l, err);
+  if (r == 0 && cli->json)
     printf ("%s]\n}\n", l.n ? "\n  " : "");
   return r;
 }

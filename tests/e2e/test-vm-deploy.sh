@@ -86,6 +86,10 @@ v2v vm show --json web-02 | jq -e '.state == "made" and .computer_name == "web-0
     fail "show: $(v2v vm show --json web-02)"
 [ "$(v2v vm ls --json --template web --object disk/base | jq -r '[.machines[].name] | join(" ")')" = \
     "web-01 web-02 web-03" ] || fail "ls: $(v2v vm ls --json)"
+v2v library where-used --json disk/base | jq -e '[.machines[].name] ==
+    ["web-01", "web-02", "web-03"] and [.used_by[].kind] == ["vm-template"]' >/dev/null ||
+    fail "where-used: $(v2v library where-used --json disk/base)"
+v2v library where-used disk/base | grep -q "machine .* web-02 (" || fail "where-used: $(v2v library where-used disk/base)"
 v2v library rm disk/base >said 2>&1 && fail "a base in use was removed"
 [ -e lib/share/disk/base.vhdx ] || fail "the base is gone"
 v2v vm rm web-02 >/dev/null || fail "rm"
