@@ -564,7 +564,7 @@ make_batch (struct work *w, size_t first, size_t n,
             struct v2v_deploy_result *ret, size_t *ret_nr,
             struct v2v_error **err)
 {
-  struct v2v_vm_result vms[BATCH] = { { NULL } };
+  struct v2v_vm_result vms[BATCH] = { { .folder = NULL } };
   struct v2v_error *late = NULL;
   size_t begun = 0;
   int r = 0;
@@ -596,7 +596,7 @@ tell_plans (struct work *w, struct v2v_deploy_result *ret, size_t *ret_nr,
             struct v2v_error **err)
 {
   for (size_t i = 0; i < w->nr; ++i) {
-    struct v2v_vm_result vm = { NULL };
+    struct v2v_vm_result vm = { .folder = NULL };
 
     if (deploy_plan_json (w->lib, &w->plans[i], true, &vm.report, err) == -1 ||
         give_result (&w->plans[i], &vm, &ret[i], err) == -1)

@@ -56,8 +56,7 @@ static int
 put_script (struct host_local *l, struct v2v_error **err)
 {
   CLEANUP_STR struct v2v_str s = V2V_STR_INIT;
-  CLEANUP_STR struct v2v_str old = V2V_STR_INIT;
-  struct stat st;
+  CLEANUP_FREE char *old = NULL;
   int r = v2v_str_append (&s, "\xef\xbb\xbf");
 
   for (const char *p = host_requests_script; r == 0 && *p != '\0';) {
@@ -72,8 +71,9 @@ put_script (struct host_local *l, struct v2v_error **err)
   }
   if (r == -1)
     return v2v_fail_nomem (err);
-  if (lib_stat (l->root, SCRIPT, &st) == 0 && S_ISREG (st.st_mode) &&
-      (size_t) st.st_size == s.len)
+  /* What cannot be read is written anew, and that tells what is wrong. */
+  old = host_local_text (l, SCRIPT, NULL);
+  if (old != NULL && strcmp (old, s.ptr) == 0)
     return 0;
   return host_local_put_text (l, SCRIPT, s.ptr, s.len, err);
 }
