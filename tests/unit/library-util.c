@@ -135,7 +135,7 @@ library_test_start_postgres (void)
         status == 0);
   server_pid = start ((const char *const[]){
       postgres, "-D", "data", "-k", server_dir, "-c", "listen_addresses=", "-c",
-      "fsync=off", "-c", "max_connections=20", NULL });
+      "fsync=off", "-c", "max_connections=100", NULL });
   wait_for_server ();
   return true;
 }

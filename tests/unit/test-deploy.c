@@ -43,12 +43,15 @@ test_eight_processes_get_ninety_six_different_names (void **state)
     assert_true (pids[i] >= 0);
     if (pids[i] == 0) {
       struct v2v_deploy_result r[12];
-      size_t n;
+      struct v2v_error *err = NULL;
+      size_t n = 0;
 
       lib = library_test_open (dir);
       /* Nobody is told of a name that somebody else has taken meanwhile. */
-      _exit (deploy_test_make (lib, dir, 12, r, &n, NULL) == 0 && n == 12 ? 0
-                                                                          : 1);
+      if (deploy_test_make (lib, dir, 12, r, &n, &err) == 0 && n == 12)
+        _exit (0);
+      print_error ("%zu machines: %s\n", n, v2v_error_message (err));
+      _exit (1);
     }
   }
   for (size_t i = 0; i < 8; ++i) {
