@@ -498,11 +498,12 @@ begin_plan (struct planning *p, struct v2v_library *lib,
 static int
 end_plan (struct planning *p, int r, struct v2v_service_plan **ret)
 {
+  /* The tiers point into the plan's document: they go first. */
+  planning_clear (p);
   if (r == 0)
     *ret = p->plan;
   else
     v2v_service_plan_free (p->plan);
-  planning_clear (p);
   return r;
 }
 
