@@ -48,10 +48,9 @@ refuse_disabled (const struct v2v_object *o, struct v2v_error **err)
   return v2v_hint (err, "'v2v library set --enable %.8s'", o->id);
 }
 
-/* Of the objects with this content one that is enabled, or the first. */
-static int
-find_by_digest (struct v2v_library *lib, const char *kind, const char *digest,
-                char **ret_id, struct v2v_error **err)
+int
+lib_find_digest (struct v2v_library *lib, const char *kind, const char *digest,
+                 char **ret_id, struct v2v_error **err)
 {
   const struct v2v_library_filter filter = { .kind = kind, .digest = digest };
   CLEANUP_OBJECTS struct v2v_objects list = { 0 };
@@ -67,10 +66,9 @@ find_by_digest (struct v2v_library *lib, const char *kind, const char *digest,
   return *ret_id != NULL ? 0 : v2v_fail_nomem (err);
 }
 
-/* "kind/NAME", of VERSION unless that is -1. */
-static int
-find_by_name (struct v2v_library *lib, const char *kind, const char *name,
-              int64_t version, char **ret_id, struct v2v_error **err)
+int
+lib_find_named (struct v2v_library *lib, const char *kind, const char *name,
+                int64_t version, char **ret_id, struct v2v_error **err)
 {
   CLEANUP_FREE char *full = NULL, *text = NULL;
   CLEANUP_QUERY struct v2v_query *q = NULL;
@@ -117,7 +115,7 @@ find_referred (struct v2v_library *lib, struct deploy_plan *p,
   CLEANUP_FREE char *id = NULL, *reason = NULL;
 
   if (ref->digest != NULL) {
-    if (find_by_digest (lib, word, ref->digest, &id, err) == -1)
+    if (lib_find_digest (lib, word, ref->digest, &id, err) == -1)
       return -1;
     if (id == NULL && kind == V2V_OBJECT_DISK)
       return v2v_fail (err, V2V_ERR_USAGE,
@@ -129,7 +127,7 @@ find_referred (struct v2v_library *lib, struct deploy_plan *p,
       return -1;
   }
   if (id == NULL && ref->name != NULL) {
-    if (find_by_name (lib, word, ref->name, ref->version, &id, err) == -1)
+    if (lib_find_named (lib, word, ref->name, ref->version, &id, err) == -1)
       return v2v_prefix (err, "%s", what);
     if (deploy_reason (p, err, "%s: %.8s is %s '%s'", what, id,
                        ref->version == -1 ? "the newest version of" : "called",

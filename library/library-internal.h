@@ -316,6 +316,16 @@ int lib_lookup (struct v2v_library *lib, char **ret, struct v2v_error **err,
 int lib_unknown_files (struct v2v_library *lib, const struct v2v_share *share,
                        lib_strings *ret, struct v2v_error **err);
 
+/* ---- deploy-template.c: what references mean ---- */
+
+/* Of the objects of KIND with this content one that is enabled, or the first;
+ * *RET_ID stays NULL when there is none. */
+int lib_find_digest (struct v2v_library *lib, const char *kind,
+                     const char *digest, char **ret_id, struct v2v_error **err);
+/* "kind/NAME", of VERSION unless that is -1. */
+int lib_find_named (struct v2v_library *lib, const char *kind, const char *name,
+                    int64_t version, char **ret_id, struct v2v_error **err);
+
 /* ---- share.c ---- */
 
 /* The share called NAME (or with that id); NULL: the first. */

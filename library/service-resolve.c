@@ -20,63 +20,27 @@
 
 /* ---- references ---- */
 
+/* A version that was asked for by its number is not taken while it is
+ * disabled; by name alone an enabled one is found. */
 static int
-by_digest (struct v2v_library *lib, const char *kind, const char *digest,
-           char **ret, struct v2v_error **err)
+by_name (struct v2v_library *lib, const char *kind,
+         const struct v2v_reference *r, char **ret, struct v2v_error **err)
 {
-  const struct v2v_library_filter filter = { .kind = kind, .digest = digest };
-  CLEANUP_OBJECTS struct v2v_objects list = { 0 };
+  CLEANUP_FREE char *enabled = NULL;
 
-  if (v2v_library_list (lib, &filter, &list, err) == -1)
+  if (lib_find_named (lib, kind, r->name, r->version, ret, err) == -1)
     return -1;
-  if (list.len == 0)
-    return v2v_fail (err, V2V_ERR_USAGE,
-                     "no %s of the library has the digest %s", kind, digest);
-  *ret = strdup (list.ptr[0].id);
-  return *ret == NULL ? v2v_fail_nomem (err) : 0;
-}
-
-/* The name with that version; patterns find more than the name, without
- * case. */
-static int
-by_version (struct v2v_library *lib, const char *kind,
-            const struct v2v_reference *r, char **ret, struct v2v_error **err)
-{
-  const struct v2v_library_filter filter = { .kind = kind, .name = r->name };
-  CLEANUP_OBJECTS struct v2v_objects list = { 0 };
-  const struct v2v_object *found = NULL;
-  char version[24];
-
-  snprintf (version, sizeof version, "%" PRId64, r->version);
-  if (v2v_library_list (lib, &filter, &list, err) == -1)
+  if (r->version == -1)
+    return 0;
+  if (lib_lookup (lib, &enabled, err, "SELECT enabled FROM object WHERE id = ?",
+                  *ret, V2V_QUERY_END) == -1)
     return -1;
-  for (size_t i = 0; i < list.len; ++i) {
-    const struct v2v_object *o = &list.ptr[i];
-
-    if (o->enabled && strcmp (o->name, r->name) == 0 &&
-        strcmp (o->version, version) == 0 &&
-        (found == NULL || o->created > found->created))
-      found = o;
-  }
-  if (found == NULL)
-    return v2v_fail (err, V2V_ERR_USAGE,
-                     "no enabled %s is called '%s' with version %s", kind,
-                     r->name, version);
-  *ret = strdup (found->id);
-  return *ret == NULL ? v2v_fail_nomem (err) : 0;
-}
-
-static int
-by_name (struct v2v_library *lib, const char *kind, const char *name,
-         char **ret, struct v2v_error **err)
-{
-  CLEANUP_FREE char *full = NULL;
-
-  if (asprintf (&full, "%s/%s", kind, name) == -1) {
-    full = NULL;
-    return v2v_fail_nomem (err);
-  }
-  return v2v_library_find (lib, full, ret, err);
+  if (enabled != NULL && strcmp (enabled, "0") != 0)
+    return 0;
+  free (STEAL (*ret));
+  return v2v_fail (err, V2V_ERR_USAGE,
+                   "version %" PRId64 " of the %s '%s' is disabled", r->version,
+                   kind, r->name);
 }
 
 int
@@ -89,18 +53,22 @@ service_resolve (struct v2v_library *lib, enum v2v_object_kind kind,
   int res;
 
   if (r->digest != NULL)
-    res = by_digest (lib, name, r->digest, ret_id, err);
-  else if (r->name != NULL && r->version != -1)
-    res = by_version (lib, name, r, ret_id, err);
+    res = lib_find_digest (lib, name, r->digest, ret_id, err);
   else if (r->name != NULL)
-    res = by_name (lib, name, r->name, ret_id, err);
+    res = by_name (lib, name, r, ret_id, err);
   else if (r->family != NULL)
     res = v2v_library_equivalent (lib, kind, r->family, r->release,
                                   name_space ? name_space : "", ret_id, &reason,
                                   err);
+  else if (r->id != NULL)
+    res = v2v_library_find (lib, r->id, ret_id, err);
   else
     res = v2v_fail (err, V2V_ERR_USAGE,
-                    "a reference to a %s without name, digest or family", name);
+                    "a reference to a %s without name, digest, family or id",
+                    name);
+  if (res == 0 && *ret_id == NULL)
+    res = v2v_fail (err, V2V_ERR_USAGE,
+                    "no %s of the library has the digest %s", name, r->digest);
   if (res == 0 && ret_reason != NULL)
     *ret_reason = STEAL (reason);
   return res;

@@ -96,6 +96,20 @@ v2v service validate --library lib --set DOMAIN=lab.test shop.xml >/dev/null
 sed 's/name="web" version="1"/name="nothing"/' shop.xml >bad.xml
 expect_status 2 v2v service validate --library lib --set DOMAIN=lab.test bad.xml
 echo "$out" | grep -q "tier db: no object of the library is called" || fail "$out"
+# By its id, and by what it holds.
+id=$(v2v library show --json vm-template/web | jq -r .id)
+digest=$(v2v library show --json vm-template/web | jq -r .digest)
+for by in "id=\"$id\"" "digest=\"$digest\""; do
+    sed "s/name=\"web\" version=\"1\"/$by/" shop.xml >by.xml
+    v2v service validate --library lib --set DOMAIN=lab.test by.xml >/dev/null || fail "by $by"
+done
+sed 's/name="web" version="1"/name="web" version="7"/' shop.xml >bad.xml
+expect_status 2 v2v service validate --library lib --set DOMAIN=lab.test bad.xml
+echo "$out" | grep -q "tier db: the library has no version 7" || fail "$out"
+v2v library set --disable vm-template/web >/dev/null
+expect_status 2 v2v service validate --library lib --set DOMAIN=lab.test shop.xml
+echo "$out" | grep -q "tier db: version 1 of the vm-template 'web' is disabled" || fail "$out"
+v2v library set --enable vm-template/web >/dev/null
 # What a machine would fail at is told before the first one is made.
 sed 's/<vm-template name="web"/<hardware-profile name="broken"\/>&/' shop.xml >bad.xml
 sed 's/"small"/"broken"/' hw.xml >broken.xml
