@@ -615,7 +615,7 @@ test_what_cannot_be_deployed_is_refused_before_anything_is_made (void **state)
   assert_no_plan (
       &w,
       ONE ("<tier name=\"t\"><vm-template name=\"v\" version=\"9\"/></tier>"),
-      NULL, "is called 'v' with version 9");
+      NULL, "has no version 9 of the vm-template 'v'");
   assert_no_plan (
       &w, ONE ("<tier name=\"t\"><vm-template name=\"strict\"/></tier>"), NULL,
       "tier t: template 'strict': setting KEY is mandatory");
