@@ -401,7 +401,8 @@ v2v_hosts_read (const char *file, struct v2v_hosts *ret, struct v2v_error **err)
 
   memset (ret, 0, sizeof *ret);
   if (io == NULL)
-    return -1;
+    return v2v_hint (err, "hosts are written down in this file, or in another "
+                          "that --hosts names: 'man v2v-host'");
   if (v2v_io_size (io) > MAX_FILE)
     return v2v_fail (err, V2V_ERR_FORMAT,
                      "%s: %" PRIu64 " bytes, at most %zu are read", file,
